@@ -1,0 +1,2 @@
+//! The binary `trefoil`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Namespaces, rooms and the people in them: commands in, events out.

@@ -1,0 +1,1 @@
+//! Every message that leaves the process: the signalling protocol and the HTTP bodies.

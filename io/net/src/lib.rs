@@ -1,0 +1,1 @@
+//! Sockets, batches and the clock.

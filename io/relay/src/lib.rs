@@ -1,0 +1,1 @@
+//! The traversal server: sharded sockets around the TURN machine.

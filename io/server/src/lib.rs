@@ -1,0 +1,1 @@
+//! HTTP and WebSocket: rooms, doors, health, metrics and the embedded page.

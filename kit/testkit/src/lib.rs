@@ -1,0 +1,1 @@
+//! What tests share: a clock, a network with loss, delay and NATs, seeds.
