@@ -1,5 +1,11 @@
 //! Join tokens: what opens a room, and that everything else is refused alike (FAULTS W11).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "tests and a table of cases"
+)]
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use trefoil_auth::{ApiKey, Claims, LEEWAY_SECONDS, Permission, Role, Secret, Unauthorized, sign, verify};
 

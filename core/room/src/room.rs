@@ -227,37 +227,43 @@ impl Room {
         Ok(self.sit_down(participant))
     }
 
+    /// Whether [`Room::resume`] would succeed.
+    ///
+    /// # Errors
+    /// The same refusals.
+    pub fn may_resume(&self, id: ParticipantId, secret: ResumeSecret, now: Moment) -> Result<(), Refusal> {
+        let matches = |member: &&Box<Member>| same_secret(&member.secret.0, &secret.0);
+        if self.members.get(&id).is_some_and(|member| matches(&member)) {
+            return Ok(());
+        }
+        let member = self.gone.get(&id).filter(matches).ok_or(Refusal::SessionLost)?;
+        self.may_join(&member.participant.identity, now)
+    }
+
     /// Comes back after a break: `secret` is the one of the seat as it was last given.
     ///
     /// # Errors
     /// `session_lost`; or, where the seat was free, what a newcomer would be refused for.
     pub fn resume(&mut self, id: ParticipantId, secret: ResumeSecret, now: Moment) -> Result<Seat, Refusal> {
-        let matches = |member: &&mut Box<Member>| same_secret(&member.secret.0, &secret.0);
-        if let Some(member) = self.members.get_mut(&id).filter(matches) {
-            member.secret = ResumeSecret(self.ids.next_bytes());
-            let seat = Seat {
-                id,
-                secret: member.secret,
-            };
-            if member.lost.take().is_some() {
-                member.participant.away = false;
-                let event = Event::Updated(member.participant.clone());
-                self.tell(Audience::Others(id), event);
-            }
-            return Ok(seat);
+        self.may_resume(id, secret, now)?;
+        if let Some(member) = self.gone.remove(&id) {
+            return Ok(self.sit_down(Participant {
+                away: false,
+                ..member.participant
+            }));
         }
-        let member = self
-            .gone
-            .get_mut(&id)
-            .filter(matches)
-            .ok_or(Refusal::SessionLost)?;
-        let identity = member.participant.identity.clone();
-        self.may_join(&identity, now)?;
-        let member = self.gone.remove(&id).ok_or(Refusal::SessionLost)?;
-        Ok(self.sit_down(Participant {
-            away: false,
-            ..member.participant
-        }))
+        let member = self.members.get_mut(&id).ok_or(Refusal::SessionLost)?;
+        member.secret = ResumeSecret(self.ids.next_bytes());
+        let seat = Seat {
+            id,
+            secret: member.secret,
+        };
+        if member.lost.take().is_some() {
+            member.participant.away = false;
+            let event = Event::Updated(member.participant.clone());
+            self.tell(Audience::Others(id), event);
+        }
+        Ok(seat)
     }
 
     /// Ends `id`'s stay for `reason`; nothing happens if they are not here.
