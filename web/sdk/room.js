@@ -11,6 +11,7 @@ const REFRESH_AT = 3 / 4;
 /**
  * @typedef {import('./types.js').ParticipantState} ParticipantState
  * @typedef {import('./types.js').RemoteTrack} RemoteTrack
+ * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack}} DeviceOptions  `track`: the device is open already
  * @typedef {object} RoomEvents
  * @property {ParticipantState} participantJoined
  * @property {ParticipantState} participantUpdated
@@ -69,17 +70,11 @@ export class Room extends Emitter {
   /** @param {string} participant */
   connectionState(participant) { return this.#mesh.stateOf(participant); }
 
-  /** @param {MediaTrackConstraints} [constraints] */
-  async publishCamera(constraints) {
-    const open = (/** @type {string | undefined} */ deviceId) => openCamera({ ...constraints, ...(deviceId && { deviceId: { exact: deviceId } }) });
-    return this.publish(await open(undefined), { source: 'camera', streams: [this.#voiceAndFace], open });
-  }
+  /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
+  publishCamera(options) { return this.#publishDevice('camera', openCamera, options); }
 
-  /** @param {MediaTrackConstraints} [constraints] */
-  async publishMicrophone(constraints) {
-    const open = (/** @type {string | undefined} */ deviceId) => openMicrophone({ ...constraints, ...(deviceId && { deviceId: { exact: deviceId } }) });
-    return this.publish(await open(undefined), { source: 'microphone', streams: [this.#voiceAndFace], open });
-  }
+  /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
+  publishMicrophone(options) { return this.#publishDevice('microphone', openMicrophone, options); }
 
   /** A screen, and its sound where there is one. @param {DisplayMediaStreamOptions} [options] @returns {Promise<Publication[]>} */
   async publishScreen(options) {
@@ -147,6 +142,16 @@ export class Room extends Emitter {
   stats() { return this.#mesh.stats(); }
 
   leave() { this.#signalling.leave(); }
+
+  /**
+   * @param {'camera' | 'microphone'} source
+   * @param {(constraints?: MediaTrackConstraints) => Promise<MediaStreamTrack>} opener
+   * @param {DeviceOptions} [options]
+   */
+  async #publishDevice(source, opener, { constraints = {}, track } = {}) {
+    const open = (/** @type {string | undefined} */ deviceId) => opener({ ...constraints, ...(deviceId && { deviceId: { exact: deviceId } }) });
+    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], open });
+  }
 
   /** @param {import('./types.js').Joined} joined */
   #joined(joined) {
