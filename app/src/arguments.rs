@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Token(TokenArguments),
     /// Read the configuration, say what is wrong with it, and print what would run.
     Check(CheckArguments),
+    /// Try a STUN/TURN server from outside, and say in plain words what does not work.
+    Doctor(DoctorArguments),
 }
 
 #[derive(Debug, Args)]
@@ -86,4 +88,23 @@ pub(crate) struct CheckArguments {
     /// The configuration to check.
     #[arg(long, short, env = "TREFOIL_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// The server to try, as HOST or HOST:PORT; what the configuration tells clients if left out.
+    #[arg(long)]
+    pub(crate) server: Option<String>,
+    /// The configuration that holds relay.secrets.
+    #[arg(long, short, env = "TREFOIL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The shared secret of time-limited credentials, where there is no configuration.
+    #[arg(long, env = "TREFOIL_TURN_SECRET", hide_env_values = true)]
+    pub(crate) secret: Option<String>,
+    /// A static name, for servers that have them.
+    #[arg(long)]
+    pub(crate) username: Option<String>,
+    /// The password of that name.
+    #[arg(long, env = "TREFOIL_TURN_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
 }

@@ -5,6 +5,7 @@ mod banner;
 mod check;
 mod config;
 mod config_page;
+mod doctor;
 mod logging;
 mod serve;
 mod token;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
