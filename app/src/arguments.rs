@@ -88,6 +88,9 @@ pub(crate) struct CheckArguments {
     /// The configuration to check.
     #[arg(long, short, env = "TREFOIL_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+    /// A turnserver.conf to say again in Trefoil's words, instead.
+    #[arg(long, value_name = "TURNSERVER_CONF", conflicts_with = "config")]
+    pub(crate) coturn: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
