@@ -30,8 +30,18 @@ pub struct Tree {
     sources: Vec<Source>,
 }
 
-const NOT_OURS: [&str; 7] = ["target", "node_modules", ".git", "vendor", "corpus", "media", "artifacts"];
-const WRITTEN: [&str; 10] = ["rs", "js", "mjs", "css", "html", "toml", "md", "sh", "json", "yml"];
+const NOT_OURS: [&str; 7] = [
+    "target",
+    "node_modules",
+    ".git",
+    "vendor",
+    "corpus",
+    "media",
+    "artifacts",
+];
+const WRITTEN: [&str; 10] = [
+    "rs", "js", "mjs", "css", "html", "toml", "md", "sh", "json", "yml",
+];
 
 impl Tree {
     /// Reads the repository that this crate stands in.
@@ -39,7 +49,9 @@ impl Tree {
     /// # Errors
     /// If a folder or file cannot be read.
     pub fn read() -> anyhow::Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()?;
         let mut sources = Vec::new();
         collect(&root, &root, &mut sources)?;
         sources.sort_by(|a, b| a.path.cmp(&b.path));
@@ -48,12 +60,19 @@ impl Tree {
 
     /// All files whose name ends in `.extension`.
     pub fn with_extension<'a>(&'a self, extension: &'a str) -> impl Iterator<Item = &'a Source> {
-        self.sources.iter().filter(move |source| source.path.rsplit_once('.').is_some_and(|(_, end)| end == extension))
+        self.sources.iter().filter(move |source| {
+            source
+                .path
+                .rsplit_once('.')
+                .is_some_and(|(_, end)| end == extension)
+        })
     }
 
     /// All files below `folder`.
     pub fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a Source> {
-        self.sources.iter().filter(move |source| source.path.starts_with(folder))
+        self.sources
+            .iter()
+            .filter(move |source| source.path.starts_with(folder))
     }
 
     /// The text of one file; empty if there is none, so that a test says what it misses.
@@ -66,14 +85,24 @@ impl Tree {
 fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if path.is_dir() {
             if !NOT_OURS.contains(&name) {
                 collect(root, &path, sources)?;
             }
-        } else if path.extension().and_then(|end| end.to_str()).is_some_and(|end| WRITTEN.contains(&end)) {
+        } else if path
+            .extension()
+            .and_then(|end| end.to_str())
+            .is_some_and(|end| WRITTEN.contains(&end))
+        {
             let shown = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
-            sources.push(Source { path: shown, text: fs::read_to_string(&path)? });
+            sources.push(Source {
+                path: shown,
+                text: fs::read_to_string(&path)?,
+            });
         }
     }
     Ok(())

@@ -14,15 +14,36 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
     ("io/net", &[]),
     ("io/relay", &["io/net", "core/turn", "core/stun", "core/auth"]),
-    ("io/server", &["doors/native", "core/room", "core/auth", "core/wire"]),
-    ("app", &["io/server", "io/relay", "io/net", "core/auth", "core/stun", "core/wire"]),
+    (
+        "io/server",
+        &["doors/native", "core/room", "core/auth", "core/wire"],
+    ),
+    (
+        "app",
+        &[
+            "io/server",
+            "io/relay",
+            "io/net",
+            "core/auth",
+            "core/stun",
+            "core/wire",
+        ],
+    ),
     ("kit/testkit", &[]),
     ("kit/tidy", &[]),
 ];
 
 /// What core/ must never link: runtimes, sockets and the kernel.
-const NEVER_IN_CORE: [&str; 8] =
-    ["tokio", "axum", "hyper", "socket2", "libc", "quinn-udp", "getrandom", "tracing-subscriber"];
+const NEVER_IN_CORE: [&str; 8] = [
+    "tokio",
+    "axum",
+    "hyper",
+    "socket2",
+    "libc",
+    "quinn-udp",
+    "getrandom",
+    "tracing-subscriber",
+];
 
 struct Crate {
     folder: String,
@@ -35,9 +56,18 @@ fn crates(tree: &Tree) -> Vec<Crate> {
     let uses = |folder: &str| {
         let manifest: toml::Table = tree.text(&format!("{folder}/Cargo.toml")).parse().unwrap();
         let named = manifest.get("dependencies").and_then(|table| table.as_table());
-        named.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+        named
+            .map(|table| table.keys().cloned().collect())
+            .unwrap_or_default()
     };
-    members.iter().map(|member| member.as_str().unwrap()).map(|folder| Crate { folder: folder.to_owned(), uses: uses(folder) }).collect()
+    members
+        .iter()
+        .map(|member| member.as_str().unwrap())
+        .map(|folder| Crate {
+            folder: folder.to_owned(),
+            uses: uses(folder),
+        })
+        .collect()
 }
 
 fn name_of(tree: &Tree, folder: &str) -> String {
@@ -50,13 +80,23 @@ fn a_crate_uses_only_what_its_arrows_allow() {
     let tree = Tree::read().unwrap();
     let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     let crates = crates(&tree);
-    let folder_of: BTreeMap<_, _> = crates.iter().map(|krate| (name_of(&tree, &krate.folder), krate.folder.clone())).collect();
+    let folder_of: BTreeMap<_, _> = crates
+        .iter()
+        .map(|krate| (name_of(&tree, &krate.folder), krate.folder.clone()))
+        .collect();
     for krate in &crates {
         let arrows = allowed.get(krate.folder.as_str()).unwrap_or_else(|| {
-            panic!("{} is a new crate: write its arrows into kit/tidy/tests/arrows.rs and docs/ARCHITECTURE.md", krate.folder)
+            panic!(
+                "{} is a new crate: write its arrows into kit/tidy/tests/arrows.rs and docs/ARCHITECTURE.md",
+                krate.folder
+            )
         });
         for used in krate.uses.iter().filter_map(|name| folder_of.get(name)) {
-            assert!(arrows.contains(&used.as_str()), "{} may not use {used}", krate.folder);
+            assert!(
+                arrows.contains(&used.as_str()),
+                "{} may not use {used}",
+                krate.folder
+            );
         }
     }
     assert_eq!(crates.len(), allowed.len(), "an arrow names a crate that is gone");
@@ -65,9 +105,16 @@ fn a_crate_uses_only_what_its_arrows_allow() {
 #[test]
 fn core_links_no_runtime_and_no_sockets() {
     let tree = Tree::read().unwrap();
-    for krate in crates(&tree).iter().filter(|krate| krate.folder.starts_with("core/")) {
+    for krate in crates(&tree)
+        .iter()
+        .filter(|krate| krate.folder.starts_with("core/"))
+    {
         for never in NEVER_IN_CORE {
-            assert!(!krate.uses.contains(never), "{} links {never}, which core/ must not", krate.folder);
+            assert!(
+                !krate.uses.contains(never),
+                "{} links {never}, which core/ must not",
+                krate.folder
+            );
         }
     }
 }
@@ -77,7 +124,11 @@ fn every_crate_takes_the_workspace_lints() {
     let tree = Tree::read().unwrap();
     for krate in crates(&tree) {
         let manifest = tree.text(&format!("{}/Cargo.toml", krate.folder));
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{} has lints of its own", krate.folder);
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{} has lints of its own",
+            krate.folder
+        );
     }
 }
 
@@ -86,6 +137,10 @@ fn architecture_names_every_crate() {
     let tree = Tree::read().unwrap();
     let architecture = tree.text("docs/ARCHITECTURE.md");
     for krate in crates(&tree) {
-        assert!(architecture.contains(&format!("`{}`", krate.folder)), "docs/ARCHITECTURE.md does not name `{}`", krate.folder);
+        assert!(
+            architecture.contains(&format!("`{}`", krate.folder)),
+            "docs/ARCHITECTURE.md does not name `{}`",
+            krate.folder
+        );
     }
 }

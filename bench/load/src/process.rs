@@ -17,9 +17,15 @@ impl Process {
     /// Time on a processor so far, all threads together.
     pub fn cpu(&self) -> anyhow::Result<Duration> {
         let mut total = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.pid)).context("the server's process is gone")? {
+        for task in
+            fs::read_dir(format!("/proc/{}/task", self.pid)).context("the server's process is gone")?
+        {
             let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
-            total += text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+            total += text
+                .split_whitespace()
+                .next()
+                .and_then(|word| word.parse::<u64>().ok())
+                .unwrap_or(0);
         }
         Ok(Duration::from_nanos(total))
     }
@@ -27,7 +33,10 @@ impl Process {
     /// Resident memory in bytes.
     pub fn memory(&self) -> anyhow::Result<u64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("VmRSS")?;
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
         Ok(kilobytes * 1024)
     }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::socket::Socket;
+use super::socket::Socket;
 
 /// The servers that can be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -40,11 +40,13 @@ impl Dialect {
                 socket.send(b"40")?;
                 socket.wait(|text| text.starts_with("40").then_some(()))?;
                 socket.send(format!(r#"42["join","r{room}"]"#).as_bytes())?;
-                socket.wait(|text| text.starts_with(r#"42["joined""#).then(|| format!("c{n}"))).context("joined")
+                socket
+                    .wait(|text| text.starts_with(r#"42["joined""#).then(|| format!("c{n}")))
+                    .context("joined")
             }
-            Self::Peerjs => {
-                socket.wait(|text| text.contains(r#""OPEN""#).then(|| format!("c{n}"))).context("OPEN")
-            }
+            Self::Peerjs => socket
+                .wait(|text| text.contains(r#""OPEN""#).then(|| format!("c{n}")))
+                .context("OPEN"),
         }
     }
 
@@ -80,5 +82,7 @@ impl Dialect {
 
 fn field(text: &str, kind: &str, name: &str) -> Option<String> {
     let message: Value = serde_json::from_str(text).ok()?;
-    (message["type"] == kind).then(|| message[name].as_str().map(str::to_owned)).flatten()
+    (message["type"] == kind)
+        .then(|| message[name].as_str().map(str::to_owned))
+        .flatten()
 }

@@ -1,9 +1,5 @@
 //! Holds idle connections and relays messages between pairs, and reads what that costs the server.
 
-mod dialect;
-mod process;
-mod socket;
-
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -13,7 +9,10 @@ use anyhow::Context as _;
 use clap::Parser;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::{dialect::Dialect, process::Process, socket::Socket};
+use trefoil_load::{
+    process::Process,
+    signalling::{dialect::Dialect, socket::Socket},
+};
 
 #[derive(Parser)]
 struct Arguments {
@@ -81,7 +80,10 @@ fn hold_idle(arguments: &Arguments, server: &Process) -> anyhow::Result<Idle> {
     };
     // The first hundred warm the server's pools up; what they cost is not counted.
     let base = 1_000_000;
-    let mut held = (0..100).map(|n| open(base + n)).collect::<Result<Vec<_>, _>>().context("first connections")?;
+    let mut held = (0..100)
+        .map(|n| open(base + n))
+        .collect::<Result<Vec<_>, _>>()
+        .context("first connections")?;
     let (memory, cpu) = (server.memory()?, server.cpu()?);
     for n in 100..100 + arguments.idle {
         held.push(open(base + n).with_context(|| format!("idle connection {n}"))?);
@@ -94,7 +96,11 @@ fn hold_idle(arguments: &Arguments, server: &Process) -> anyhow::Result<Idle> {
     }
     let count = arguments.idle.max(1) as f64;
     let bytes = (server.memory()?.saturating_sub(memory)) as f64 / count;
-    Ok(Idle { bytes, connect_cpu_us: (server.cpu()? - cpu).as_secs_f64() * 1e6 / count, _held: held })
+    Ok(Idle {
+        bytes,
+        connect_cpu_us: (server.cpu()? - cpu).as_secs_f64() * 1e6 / count,
+        _held: held,
+    })
 }
 
 /// The pairs, and how many messages came through.
@@ -124,10 +130,24 @@ impl Relay {
         let ids: Vec<_> = opened.iter().map(|(_, id)| id.clone()).collect();
         let mut clients = Vec::new();
         for (n, (mut socket, _)) in opened.into_iter().enumerate() {
-            poll.registry().register(&mut socket.stream, Token(n), Interest::READABLE | Interest::WRITABLE)?;
-            clients.push(Client { socket, message: dialect.message(&ids[n ^ 1], arguments.size) });
+            poll.registry().register(
+                &mut socket.stream,
+                Token(n),
+                Interest::READABLE | Interest::WRITABLE,
+            )?;
+            clients.push(Client {
+                socket,
+                message: dialect.message(&ids[n ^ 1], arguments.size),
+            });
         }
-        let mut relay = Self { dialect, size: arguments.size, poll, clients, relayed: 0, spoken: Instant::now() };
+        let mut relay = Self {
+            dialect,
+            size: arguments.size,
+            poll,
+            clients,
+            relayed: 0,
+            spoken: Instant::now(),
+        };
         for n in 0..arguments.window {
             let client = n % relay.clients.len();
             relay.send(client)?;
@@ -174,7 +194,11 @@ impl Relay {
     }
 
     fn keep_alive(&mut self) -> anyhow::Result<()> {
-        let Some(word) = self.dialect.keepalive() else { return Ok(()) };
-        self.clients.iter_mut().try_for_each(|client| client.socket.send(word))
+        let Some(word) = self.dialect.keepalive() else {
+            return Ok(());
+        };
+        self.clients
+            .iter_mut()
+            .try_for_each(|client| client.socket.send(word))
     }
 }

@@ -35,15 +35,25 @@ impl Socket {
                 break at + 4;
             }
             if n == 0 {
-                bail!("closed during the upgrade: {}", String::from_utf8_lossy(&received));
+                bail!(
+                    "closed during the upgrade: {}",
+                    String::from_utf8_lossy(&received)
+                );
             }
         };
         if !received.starts_with(b"HTTP/1.1 101") {
-            bail!("no upgrade: {}", String::from_utf8_lossy(&received[..received.len().min(300)]));
+            bail!(
+                "no upgrade: {}",
+                String::from_utf8_lossy(&received[..received.len().min(300)])
+            );
         }
         received.drain(..head);
         stream.set_nonblocking(true)?;
-        Ok(Self { stream: mio::net::TcpStream::from_std(stream), received, waiting: Vec::new() })
+        Ok(Self {
+            stream: mio::net::TcpStream::from_std(stream),
+            received,
+            waiting: Vec::new(),
+        })
     }
 
     /// Sends one text frame. The mask is zero, so that masking costs the generator nothing.
@@ -127,8 +137,14 @@ fn frame(out: &mut Vec<u8>, first: u8, body: &[u8]) {
 fn next_frame(bytes: &[u8], at: usize) -> Option<(u8, usize, usize)> {
     let head = bytes.get(at..at + 2)?;
     let (length, from) = match head[1] & 0x7f {
-        126 => (u16::from_be_bytes(bytes.get(at + 2..at + 4)?.try_into().ok()?) as usize, at + 4),
-        127 => (u64::from_be_bytes(bytes.get(at + 2..at + 10)?.try_into().ok()?) as usize, at + 10),
+        126 => (
+            u16::from_be_bytes(bytes.get(at + 2..at + 4)?.try_into().ok()?) as usize,
+            at + 4,
+        ),
+        127 => (
+            u64::from_be_bytes(bytes.get(at + 2..at + 10)?.try_into().ok()?) as usize,
+            at + 10,
+        ),
         short => (short as usize, at + 2),
     };
     bytes.get(from..from + length)?;
