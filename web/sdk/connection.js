@@ -20,6 +20,7 @@ export class Connection extends Emitter {
   /** Incoming signals are worked off one after another. */ #work = Promise.resolve();
   /** @type {Map<Publication, RTCRtpTransceiver | null>} */ #sending = new Map();
   /** @type {Map<string, ReceivedTrack>} */ #receiving = new Map();
+  /** What belongs together: face and voice, a screen and its sound. @type {Map<string, MediaStream>} */ #streams = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #healing;
 
   /**
@@ -161,18 +162,28 @@ export class Connection extends Emitter {
     const now = new Map(), transceivers = this.pc.getTransceivers();
     for (const [mid, { id, source }] of Object.entries(tracks ?? this.#guess()).slice(0, TRACK_LIMIT)) {
       const track = transceivers.find((t) => t.mid === mid)?.receiver.track;
-      if (track) now.set(String(id), { id: String(id), source: String(source), kind: track.kind, track });
+      if (track) now.set(String(id), { id: String(id), source: String(source), kind: track.kind, track, stream: this.#streamFor(String(source)) });
     }
     for (const [id, was] of this.#receiving) {
       if (now.get(id)?.track === was.track) continue;
       this.#receiving.delete(id);
+      was.stream.removeTrack(was.track);
       this.emit('trackEnded', was);
     }
     for (const [id, track] of now) {
       if (this.#receiving.has(id)) continue;
       this.#receiving.set(id, track);
+      track.stream.addTrack(track.track);
       this.emit('track', track);
     }
+  }
+
+  /** @param {string} source */
+  #streamFor(source) {
+    const group = { microphone: 'camera', 'screen-audio': 'screen' }[source] ?? source;
+    const stream = this.#streams.get(group) ?? new MediaStream();
+    this.#streams.set(group, stream);
+    return stream;
   }
 
   /** For another side that does not say: one track for each m= section that it sends on. */

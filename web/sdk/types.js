@@ -52,6 +52,7 @@
  * @property {Source} source
  * @property {'audio' | 'video'} kind
  * @property {MediaStreamTrack} track
+ * @property {MediaStream} stream  together with what belongs to it: face and voice, a screen and its sound
  *
  * @typedef {object} JoinOptions
  * @property {string} [url]  the server's http(s) URL; default: where the page came from
