@@ -43,13 +43,19 @@ impl Permissions {
 
     /// Those in the set, in the order of [`Permission::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL.into_iter().filter(move |permission| self.allow(*permission))
+        Permission::ALL
+            .into_iter()
+            .filter(move |permission| self.allow(*permission))
     }
 }
 
 impl FromIterator<Permission> for Permissions {
     fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
-        Self(permissions.into_iter().fold(0, |set, permission| set | permission.bit()))
+        Self(
+            permissions
+                .into_iter()
+                .fold(0, |set, permission| set | permission.bit()),
+        )
     }
 }
 
@@ -86,16 +92,27 @@ mod tests {
     #[test]
     fn only_a_moderator_moderates_and_a_viewer_does_not_publish() {
         for role in [Role::Moderator, Role::Speaker, Role::Viewer] {
-            assert_eq!(role.permissions().allow(Permission::Moderate), role == Role::Moderator);
-            assert_eq!(role.permissions().allow(Permission::Publish), role != Role::Viewer);
+            assert_eq!(
+                role.permissions().allow(Permission::Moderate),
+                role == Role::Moderator
+            );
+            assert_eq!(
+                role.permissions().allow(Permission::Publish),
+                role != Role::Viewer
+            );
             assert!(role.permissions().allow(Permission::Subscribe));
         }
     }
 
     #[test]
     fn a_set_gives_back_what_was_put_in_once_and_in_order() {
-        let set: Permissions = [Permission::Moderate, Permission::Publish, Permission::Publish].into_iter().collect();
-        assert_eq!(set.iter().collect::<Vec<_>>(), [Permission::Publish, Permission::Moderate]);
+        let set: Permissions = [Permission::Moderate, Permission::Publish, Permission::Publish]
+            .into_iter()
+            .collect();
+        assert_eq!(
+            set.iter().collect::<Vec<_>>(),
+            [Permission::Publish, Permission::Moderate]
+        );
         assert_eq!(Permissions::default().iter().count(), 0);
     }
 }

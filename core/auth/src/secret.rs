@@ -60,7 +60,10 @@ mod tests {
     #[test]
     fn a_secret_prints_as_stars_however_it_is_printed() {
         let secret = Secret::new("north");
-        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
+        assert_eq!(
+            format!("{secret} {secret:?} {:?}", Some(&secret)),
+            "*** *** Some(***)"
+        );
     }
 
     #[test]

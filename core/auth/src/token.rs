@@ -84,11 +84,21 @@ pub fn verify(token: &str, keys: &[ApiKey], now_seconds: u64) -> Result<Claims, 
     validation.validate_exp = false;
     validation.set_issuer(&[&key.key]);
     let decoding = DecodingKey::from_secret(key.secret.expose());
-    let claims: Claims =
-        jsonwebtoken::decode(token, &decoding, &validation).map_err(|_| Unauthorized)?.claims;
+    let claims: Claims = jsonwebtoken::decode(token, &decoding, &validation)
+        .map_err(|_| Unauthorized)?
+        .claims;
 
     let expired = claims.exp.saturating_add(LEEWAY_SECONDS) <= now_seconds;
-    let too_early = claims.nbf.is_some_and(|nbf| nbf > now_seconds.saturating_add(LEEWAY_SECONDS));
-    let elsewhere = key.namespace.as_ref().is_some_and(|namespace| *namespace != claims.ns);
-    if expired || too_early || elsewhere { Err(Unauthorized) } else { Ok(claims) }
+    let too_early = claims
+        .nbf
+        .is_some_and(|nbf| nbf > now_seconds.saturating_add(LEEWAY_SECONDS));
+    let elsewhere = key
+        .namespace
+        .as_ref()
+        .is_some_and(|namespace| *namespace != claims.ns);
+    if expired || too_early || elsewhere {
+        Err(Unauthorized)
+    } else {
+        Ok(claims)
+    }
 }
