@@ -65,7 +65,7 @@ impl Message<'_> {
         let length = attribute.value.len();
         let allowed = match which {
             Integrity::Sha1 => length == 20,
-            Integrity::Sha256 => length >= 16 && length <= 32 && length % 4 == 0,
+            Integrity::Sha256 => (16..=32).contains(&length) && length % 4 == 0,
         };
         let made = tag(which, key, before, at + 4 + length - HEADER);
         allowed
