@@ -19,7 +19,10 @@ impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Trefoil {}", env!("CARGO_PKG_VERSION"))?;
         if self.development {
-            write!(f, ", development mode: guests may join, and only this machine can reach it")?;
+            write!(
+                f,
+                ", development mode: guests may join, and only this machine can reach it"
+            )?;
         }
         writeln!(f, "\n")?;
         if let Some(rooms) = self.rooms {
@@ -29,11 +32,21 @@ impl fmt::Display for Banner {
             writeln!(f, "  STUN and TURN          {relay} (UDP)")?;
         }
         if let Some(rooms) = self.rooms {
-            let link = self.public_url.clone().unwrap_or_else(|| format!("http://{rooms}"));
-            writeln!(f, "\nOpen {}/ in two windows to call yourself. Ctrl-C stops everything.", link.trim_end_matches('/'))?;
+            let link = self
+                .public_url
+                .clone()
+                .unwrap_or_else(|| format!("http://{rooms}"));
+            writeln!(
+                f,
+                "\nOpen {}/ in two windows to call yourself. Ctrl-C stops everything.",
+                link.trim_end_matches('/')
+            )?;
         }
         if self.development {
-            writeln!(f, "To serve others: a configuration with keys, see docs/CONFIG.md.")?;
+            writeln!(
+                f,
+                "To serve others: a configuration with keys, see docs/CONFIG.md."
+            )?;
         }
         Ok(())
     }
@@ -52,7 +65,10 @@ mod tests {
             development: true,
         };
         let text = banner.to_string();
-        assert!(text.contains("development mode") && text.contains("127.0.0.1:3478"), "{text}");
+        assert!(
+            text.contains("development mode") && text.contains("127.0.0.1:3478"),
+            "{text}"
+        );
         assert_eq!(text.matches("http://").count(), 1, "{text}");
     }
 
@@ -65,6 +81,9 @@ mod tests {
             development: false,
         };
         let text = banner.to_string();
-        assert!(text.contains("Open https://meet.example.org/ in") && !text.contains("development"), "{text}");
+        assert!(
+            text.contains("Open https://meet.example.org/ in") && !text.contains("development"),
+            "{text}"
+        );
     }
 }

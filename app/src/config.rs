@@ -43,19 +43,26 @@ pub(crate) enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Text }
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
     }
 }
 
 impl Config {
     /// Reads `file`, or the defaults where there is none.
     pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = file else { return Ok(Self::default()) };
+        let Some(path) = file else {
+            return Ok(Self::default());
+        };
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration {}", path.display()))?;
         // The parser's own message would quote the line, which may hold a secret: line and reason are enough.
         toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text.get(..span.start).unwrap_or(&text).lines().count().max(1));
+            let line = error.span().map_or(1, |span| {
+                text.get(..span.start).unwrap_or(&text).lines().count().max(1)
+            });
             anyhow::anyhow!(
                 "{}, line {line}: {} (docs/CONFIG.md lists every setting)",
                 path.display(),
@@ -81,18 +88,27 @@ mod tests {
 
     #[test]
     fn an_empty_file_is_the_defaults() {
-        assert_eq!(toml::to_string(&read("").unwrap()).unwrap(), toml::to_string(&Config::default()).unwrap());
+        assert_eq!(
+            toml::to_string(&read("").unwrap()).unwrap(),
+            toml::to_string(&Config::default()).unwrap()
+        );
     }
 
     #[test]
     fn an_unknown_setting_is_refused_with_its_line() {
-        let error = format!("{:#}", read("[log]\nlevel = \"info\"\nlevle = \"warn\"\n").unwrap_err());
+        let error = format!(
+            "{:#}",
+            read("[log]\nlevel = \"info\"\nlevle = \"warn\"\n").unwrap_err()
+        );
         assert!(error.contains("line 3") && error.contains("levle"), "{error}");
     }
 
     #[test]
     fn a_secret_on_a_wrong_line_is_not_repeated_in_the_error() {
-        let error = format!("{:#}", read("[server]\nkeys = [{ key = \"a\", secrte = \"hunter2hunter2\" }]\n").unwrap_err());
+        let error = format!(
+            "{:#}",
+            read("[server]\nkeys = [{ key = \"a\", secrte = \"hunter2hunter2\" }]\n").unwrap_err()
+        );
         assert!(!error.contains("hunter2"), "{error}");
     }
 

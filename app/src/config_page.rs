@@ -35,32 +35,65 @@ pub(crate) fn page() -> String {
     let schema = schema_for!(Config).to_value();
     let defaults = serde_json::to_value(Config::default()).unwrap_or(Value::Null);
     let mut page = OPENING.to_owned();
-    let definitions = schema.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
+    let definitions = schema
+        .get("$defs")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     for (name, property) in properties(&schema) {
-        table(&mut page, &definitions, name, property, defaults.get(name).unwrap_or(&Value::Null));
+        table(
+            &mut page,
+            &definitions,
+            name,
+            property,
+            defaults.get(name).unwrap_or(&Value::Null),
+        );
     }
     page
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
 }
 
 /// The definition that a property stands for, if it is a table of its own.
 fn resolved<'a>(definitions: &'a Map<String, Value>, property: &'a Value) -> &'a Value {
-    let name = property.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next());
+    let name = property
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|path| path.rsplit('/').next());
     name.and_then(|name| definitions.get(name)).unwrap_or(property)
 }
 
 fn described(property: &Value, resolved: &Value) -> String {
-    let own = property.get("description").or_else(|| resolved.get("description"));
-    own.and_then(Value::as_str).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    let own = property
+        .get("description")
+        .or_else(|| resolved.get("description"));
+    own.and_then(Value::as_str)
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// One table of settings, then the tables inside it.
-fn table(page: &mut String, definitions: &Map<String, Value>, path: &str, property: &Value, defaults: &Value) {
+fn table(
+    page: &mut String,
+    definitions: &Map<String, Value>,
+    path: &str,
+    property: &Value,
+    defaults: &Value,
+) {
     let schema = resolved(definitions, property);
-    let _ = write!(page, "\n## [{path}]\n\n{}\n\n| setting | default | meaning |\n|---|---|---|\n", described(property, schema));
+    let _ = write!(
+        page,
+        "\n## [{path}]\n\n{}\n\n| setting | default | meaning |\n|---|---|---|\n",
+        described(property, schema)
+    );
     let mut inner = Vec::new();
     for (name, property) in properties(schema) {
         let target = resolved(definitions, property);
@@ -97,7 +130,10 @@ mod tests {
             std::fs::write(path, page()).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(written == page(), "docs/CONFIG.md is out of date: UPDATE=1 cargo test -p trefoil config_page");
+        assert!(
+            written == page(),
+            "docs/CONFIG.md is out of date: UPDATE=1 cargo test -p trefoil config_page"
+        );
     }
 
     #[test]

@@ -12,7 +12,9 @@ pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
         .with_context(|| format!("log.level = {:?} is not a level", config.level))?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.format {
-        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Text => lines
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init(),
         LogFormat::Json => lines.json().try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))

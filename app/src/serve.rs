@@ -36,28 +36,44 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
 /// A secret for this run only: tokens and credentials made with it end with the process.
 fn fresh_secret() -> anyhow::Result<Secret> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the kernel gives no randomness: {error}"))?;
-    Ok(Secret::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the kernel gives no randomness: {error}"))?;
+    Ok(Secret::from(
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+    ))
 }
 
 async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let relay = match only {
         Some(Only::Rooms) => None,
-        None | Some(Only::Relay) => Some(Relay::start(config.relay.clone()).context("STUN/TURN could not start")?),
+        None | Some(Only::Relay) => {
+            Some(Relay::start(config.relay.clone()).context("STUN/TURN could not start")?)
+        }
     };
-    let listening = relay.as_ref().map_or(config.relay.listen.as_slice(), Relay::listening).to_vec();
+    let listening = relay
+        .as_ref()
+        .map_or(config.relay.listen.as_slice(), Relay::listening)
+        .to_vec();
     let server = match only {
         Some(Only::Relay) => None,
         None | Some(Only::Rooms) => {
             let ice = ice_servers(&config.relay, &listening);
-            Some(Server::start(config.server.clone(), ice).await.context("rooms and signalling could not start")?)
+            Some(
+                Server::start(config.server.clone(), ice)
+                    .await
+                    .context("rooms and signalling could not start")?,
+            )
         }
     };
     if let (Some(server), Some(relay)) = (&server, &relay) {
         server.register(|registry| relay.register(registry));
     }
-    greet(&config, server.as_ref(), if relay.is_some() { listening } else { Vec::new() });
+    greet(
+        &config,
+        server.as_ref(),
+        if relay.is_some() { listening } else { Vec::new() },
+    );
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -83,7 +99,10 @@ fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
         public_url: config.server.public_url.clone(),
         development: server.is_some_and(Server::is_development),
     };
-    #[allow(clippy::print_stdout, reason = "the banner is what a person started the program to see")]
+    #[allow(
+        clippy::print_stdout,
+        reason = "the banner is what a person started the program to see"
+    )]
     {
         println!("{banner}");
     }
@@ -103,7 +122,10 @@ fn ice_servers(relay: &RelayConfig, listening: &[SocketAddr]) -> IceServers {
     let hosts: Vec<String> = hosts.collect();
     IceServers {
         stun_urls: hosts.iter().map(|host| format!("stun:{host}")).collect(),
-        turn_urls: hosts.iter().map(|host| format!("turn:{host}?transport=udp")).collect(),
+        turn_urls: hosts
+            .iter()
+            .map(|host| format!("turn:{host}?transport=udp"))
+            .collect(),
         secret: relay.secrets.first().cloned(),
     }
 }

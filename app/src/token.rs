@@ -9,7 +9,10 @@ use crate::{arguments::TokenArguments, config::Config};
 
 /// Prints the token and nothing else, so that a script can take it.
 pub(crate) fn run(arguments: &TokenArguments) -> anyhow::Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock stands before 1970")?
+        .as_secs();
     let token = token(arguments, now)?;
     #[allow(clippy::print_stdout, reason = "what was asked for")]
     {
@@ -79,21 +82,49 @@ mod tests {
 
     #[test]
     fn a_token_opens_the_room_that_was_asked_for() {
-        let key = ApiKey { key: "app".to_owned(), secret: Secret::new(arguments().secret.unwrap()), namespace: None };
+        let key = ApiKey {
+            key: "app".to_owned(),
+            secret: Secret::new(arguments().secret.unwrap()),
+            namespace: None,
+        };
         let claims = verify(&token(&arguments(), 1000).unwrap(), &[key], 1000).unwrap();
-        assert_eq!((claims.room.as_str(), claims.sub.as_str(), claims.exp), ("blue", "ann", 1060));
+        assert_eq!(
+            (claims.room.as_str(), claims.sub.as_str(), claims.exp),
+            ("blue", "ann", 1060)
+        );
         assert_eq!(claims.role, Role::Moderator);
     }
 
     #[test]
     fn an_unknown_role_is_named_with_the_ones_that_exist() {
-        let error = format!("{:#}", token(&TokenArguments { role: "king".to_owned(), ..arguments() }, 0).unwrap_err());
+        let error = format!(
+            "{:#}",
+            token(
+                &TokenArguments {
+                    role: "king".to_owned(),
+                    ..arguments()
+                },
+                0
+            )
+            .unwrap_err()
+        );
         assert!(error.contains("king") && error.contains("viewer"), "{error}");
     }
 
     #[test]
     fn without_a_key_the_error_says_where_to_put_one() {
-        let error = format!("{:#}", token(&TokenArguments { key: None, secret: None, ..arguments() }, 0).unwrap_err());
+        let error = format!(
+            "{:#}",
+            token(
+                &TokenArguments {
+                    key: None,
+                    secret: None,
+                    ..arguments()
+                },
+                0
+            )
+            .unwrap_err()
+        );
         assert!(error.contains("server.keys"), "{error}");
     }
 }

@@ -16,46 +16,129 @@ enum Fate {
 
 use Fate::{Always, Carried, Left};
 
-const DATABASE: &str = "names are in the configuration, or in time-limited credentials: Trefoil needs no database";
+const DATABASE: &str =
+    "names are in the configuration, or in time-limited credentials: Trefoil needs no database";
 const TUNED: &str = "Trefoil has one thread for each core and needs no tuning here";
 
 /// coturn's options (its README.turnserver), each with its fate.
 const OPTIONS: &[(&str, Fate)] = &[
-    ("listening-port", Carried(|draft, value| Ok(draft.port = number(value)?))),
-    ("listening-ip", Carried(|draft, value| Ok(draft.listen.push(address(value)?)))),
-    ("relay-ip", Carried(|draft, value| Ok(draft.relay_ip = Some(address(value)?)))),
+    (
+        "listening-port",
+        Carried(|draft, value| Ok(draft.port = number(value)?)),
+    ),
+    (
+        "listening-ip",
+        Carried(|draft, value| Ok(draft.listen.push(address(value)?))),
+    ),
+    (
+        "relay-ip",
+        Carried(|draft, value| Ok(draft.relay_ip = Some(address(value)?))),
+    ),
     ("external-ip", Carried(Draft::external_ip)),
-    ("min-port", Carried(|draft, value| Ok(draft.ports.0 = number(value)?))),
-    ("max-port", Carried(|draft, value| Ok(draft.ports.1 = number(value)?))),
-    ("realm", Carried(|draft, value| draft.text("relay", "realm", value))),
+    (
+        "min-port",
+        Carried(|draft, value| Ok(draft.ports.0 = number(value)?)),
+    ),
+    (
+        "max-port",
+        Carried(|draft, value| Ok(draft.ports.1 = number(value)?)),
+    ),
+    (
+        "realm",
+        Carried(|draft, value| draft.text("relay", "realm", value)),
+    ),
     ("user", Carried(Draft::user)),
-    ("static-auth-secret", Carried(|draft, value| Ok(draft.secrets.push(value.to_owned())))),
-    ("user-quota", Carried(|draft, value| draft.limit("relay.limits", "allocations_per_user", value))),
-    ("total-quota", Carried(|draft, value| draft.limit("relay.limits", "allocations", value))),
+    (
+        "static-auth-secret",
+        Carried(|draft, value| Ok(draft.secrets.push(value.to_owned()))),
+    ),
+    (
+        "user-quota",
+        Carried(|draft, value| draft.limit("relay.limits", "allocations_per_user", value)),
+    ),
+    (
+        "total-quota",
+        Carried(|draft, value| draft.limit("relay.limits", "allocations", value)),
+    ),
     ("max-bps", Carried(Draft::bytes_per_second)),
-    ("max-allocate-lifetime", Carried(|draft, value| draft.limit("relay.limits", "lifetime_seconds", value))),
-    ("allowed-peer-ip", Carried(|draft, value| Ok(draft.allowed.extend(networks_of(value)?)))),
-    ("denied-peer-ip", Carried(|draft, value| Ok(draft.denied.extend(networks_of(value)?)))),
-    ("allow-loopback-peers", Carried(|draft, _| Ok(draft.allowed.extend(["127.0.0.0/8", "::1/128"].map(str::to_owned))))),
-    ("cert", Carried(|draft, value| draft.text("relay.tls", "certificate", value))),
-    ("pkey", Carried(|draft, value| draft.text("relay.tls", "key", value))),
-    ("tls-listening-port", Carried(|draft, value| Ok(draft.tls_port = Some(number(value)?)))),
+    (
+        "max-allocate-lifetime",
+        Carried(|draft, value| draft.limit("relay.limits", "lifetime_seconds", value)),
+    ),
+    (
+        "allowed-peer-ip",
+        Carried(|draft, value| Ok(draft.allowed.extend(networks_of(value)?))),
+    ),
+    (
+        "denied-peer-ip",
+        Carried(|draft, value| Ok(draft.denied.extend(networks_of(value)?))),
+    ),
+    (
+        "allow-loopback-peers",
+        Carried(|draft, _| {
+            Ok(draft
+                .allowed
+                .extend(["127.0.0.0/8", "::1/128"].map(str::to_owned)))
+        }),
+    ),
+    (
+        "cert",
+        Carried(|draft, value| draft.text("relay.tls", "certificate", value)),
+    ),
+    (
+        "pkey",
+        Carried(|draft, value| draft.text("relay.tls", "key", value)),
+    ),
+    (
+        "tls-listening-port",
+        Carried(|draft, value| Ok(draft.tls_port = Some(number(value)?))),
+    ),
     ("verbose", Carried(|draft, _| draft.text("log", "level", "debug"))),
-    ("use-auth-secret", Always("time-limited credentials are on as soon as relay.secrets has one")),
+    (
+        "use-auth-secret",
+        Always("time-limited credentials are on as soon as relay.secrets has one"),
+    ),
     ("lt-cred-mech", Always("long-term credentials are the only kind")),
-    ("fingerprint", Always("a FINGERPRINT is answered to who sends one")),
-    ("no-multicast-peers", Always("multicast is among the special-purpose addresses that are refused")),
-    ("no-loopback-peers", Always("loopback is among the special-purpose addresses that are refused")),
+    (
+        "fingerprint",
+        Always("a FINGERPRINT is answered to who sends one"),
+    ),
+    (
+        "no-multicast-peers",
+        Always("multicast is among the special-purpose addresses that are refused"),
+    ),
+    (
+        "no-loopback-peers",
+        Always("loopback is among the special-purpose addresses that are refused"),
+    ),
     ("no-cli", Always("there is no telnet console")),
     ("no-rfc5780", Always("behaviour discovery is off")),
     ("no-software-attribute", Always("replies never name the software")),
-    ("no-stun-backward-compatibility", Always("RFC 3489 is not answered")),
-    ("response-origin-only-with-rfc5780", Always("replies carry no more than they must")),
-    ("stale-nonce", Always("a nonce proves its own age and is stored nowhere")),
-    ("secure-stun", Left("a Binding request needs no credentials, and its answer is no larger than it must be")),
-    ("log-file", Left("the log goes to standard error: let the service manager keep it")),
+    (
+        "no-stun-backward-compatibility",
+        Always("RFC 3489 is not answered"),
+    ),
+    (
+        "response-origin-only-with-rfc5780",
+        Always("replies carry no more than they must"),
+    ),
+    (
+        "stale-nonce",
+        Always("a nonce proves its own age and is stored nowhere"),
+    ),
+    (
+        "secure-stun",
+        Left("a Binding request needs no credentials, and its answer is no larger than it must be"),
+    ),
+    (
+        "log-file",
+        Left("the log goes to standard error: let the service manager keep it"),
+    ),
     ("simple-log", Left("the log goes to standard error")),
-    ("syslog", Left("the log goes to standard error: let the service manager keep it")),
+    (
+        "syslog",
+        Left("the log goes to standard error: let the service manager keep it"),
+    ),
     ("no-stdout-log", Left("the log goes to standard error")),
     ("pidfile", Left("let the service manager keep the process")),
     ("proc-user", Left("let the service manager choose who runs it")),
@@ -69,7 +152,10 @@ const OPTIONS: &[(&str, Fate)] = &[
     ("mongo-userdb", Left(DATABASE)),
     ("redis-userdb", Left(DATABASE)),
     ("redis-statsdb", Left("GET /metrics has the figures")),
-    ("web-admin", Left("there is no web console: the HTTP API and /metrics")),
+    (
+        "web-admin",
+        Left("there is no web console: the HTTP API and /metrics"),
+    ),
     ("server-name", Left("used by coturn's OAuth only")),
 ];
 
@@ -105,15 +191,22 @@ pub(super) fn converted(file: &str) -> String {
 /// coturn takes `name=value`, `name value` and `name`.
 fn name_and_value(line: &str) -> (&str, &str) {
     let (name, value) = line.split_once(['=', ' ', '\t']).unwrap_or((line, ""));
-    (name.trim(), value.trim().trim_start_matches('=').trim().trim_matches('"'))
+    (
+        name.trim(),
+        value.trim().trim_start_matches('=').trim().trim_matches('"'),
+    )
 }
 
 fn number<N: std::str::FromStr>(value: &str) -> Result<N, String> {
-    value.parse().map_err(|_| "it is not a number that fits".to_owned())
+    value
+        .parse()
+        .map_err(|_| "it is not a number that fits".to_owned())
 }
 
 fn address(value: &str) -> Result<IpAddr, String> {
-    value.parse().map_err(|_| "it is not an IP address (interface names are not carried over)".to_owned())
+    value
+        .parse()
+        .map_err(|_| "it is not an IP address (interface names are not carried over)".to_owned())
 }
 
 impl Draft {
@@ -136,13 +229,20 @@ impl Draft {
 
     fn option(&mut self, at: usize, line: &str) {
         let (name, value) = name_and_value(line);
-        let fate = OPTIONS.iter().find(|(option, _)| *option == name).map(|(_, fate)| fate);
+        let fate = OPTIONS
+            .iter()
+            .find(|(option, _)| *option == name)
+            .map(|(_, fate)| fate);
         // A value may be a secret, so notes name the option only.
         let note = match fate {
-            Some(Carried(carry)) => carry(self, value).err().map(|why| format!("NOT carried over: {name} (line {at}): {why}")),
+            Some(Carried(carry)) => carry(self, value)
+                .err()
+                .map(|why| format!("NOT carried over: {name} (line {at}): {why}")),
             Some(Always(why)) => Some(format!("not needed: {name}: {why}")),
             Some(Left(why)) => Some(format!("left out: {name}: {why}")),
-            None => Some(format!("NOT carried over: {name} (line {at}): Trefoil has nothing like it")),
+            None => Some(format!(
+                "NOT carried over: {name} (line {at}): Trefoil has nothing like it"
+            )),
         };
         self.notes.extend(note);
     }
@@ -156,7 +256,10 @@ impl Draft {
         let number: i64 = number(value)?;
         // Zero means "no limit" to coturn, and so does leaving it out here keep the default.
         if number > 0 {
-            self.settings.entry(table).or_default().push((name, number.into()));
+            self.settings
+                .entry(table)
+                .or_default()
+                .push((name, number.into()));
         }
         Ok(())
     }
@@ -164,12 +267,18 @@ impl Draft {
     /// coturn counts bytes, whatever the option's name says.
     fn bytes_per_second(&mut self, value: &str) -> Result<(), String> {
         let bytes: u64 = number(value)?;
-        self.limit("relay.limits", "bits_per_second_per_allocation", &bytes.saturating_mul(8).to_string())
+        self.limit(
+            "relay.limits",
+            "bits_per_second_per_allocation",
+            &bytes.saturating_mul(8).to_string(),
+        )
     }
 
     /// `public` or `public/private`.
     fn external_ip(&mut self, value: &str) -> Result<(), String> {
-        let (public, private) = value.split_once('/').map_or((value, None), |(public, private)| (public, Some(private)));
+        let (public, private) = value
+            .split_once('/')
+            .map_or((value, None), |(public, private)| (public, Some(private)));
         if self.external_ip.is_some() {
             return Err("only one external address is carried over".to_owned());
         }
@@ -183,7 +292,9 @@ impl Draft {
     /// `name:password`; a password that is already a key (0x...) cannot be carried over.
     fn user(&mut self, value: &str) -> Result<(), String> {
         match value.split_once(':') {
-            Some((_, key)) if key.starts_with("0x") => Err("it holds a key instead of a password: write the password".to_owned()),
+            Some((_, key)) if key.starts_with("0x") => {
+                Err("it holds a key instead of a password: write the password".to_owned())
+            }
             Some((name, password)) => Ok(self.names.push((name.to_owned(), password.to_owned()))),
             None => Err("it is not name:password".to_owned()),
         }
@@ -201,7 +312,11 @@ impl Draft {
         for (name, ip) in [("relay_ip", self.relay_ip), ("external_ip", self.external_ip)] {
             let _ = ip.map(|ip| writeln!(page, "{name} = \"{ip}\""));
         }
-        for (name, values) in [("secrets", &self.secrets), ("allowed_peers", &self.allowed), ("denied_peers", &self.denied)] {
+        for (name, values) in [
+            ("secrets", &self.secrets),
+            ("allowed_peers", &self.allowed),
+            ("denied_peers", &self.denied),
+        ] {
             if !values.is_empty() {
                 let _ = writeln!(page, "{name} = {}", list(values));
             }
@@ -210,12 +325,21 @@ impl Draft {
             let _ = writeln!(page, "{name} = {value}");
         }
         for (name, password) in &self.names {
-            let (name, password) = (toml::Value::from(name.as_str()), toml::Value::from(password.as_str()));
+            let (name, password) = (
+                toml::Value::from(name.as_str()),
+                toml::Value::from(password.as_str()),
+            );
             let _ = writeln!(page, "\n[[relay.users]]\nname = {name}\npassword = {password}");
         }
-        if let (Some(port), true) = (self.tls_port.or(Some(5349)), self.settings.contains_key("relay.tls")) {
+        if let (Some(port), true) = (
+            self.tls_port.or(Some(5349)),
+            self.settings.contains_key("relay.tls"),
+        ) {
             let listen = toml::Value::from(self.sockets(port));
-            self.settings.entry("relay.tls").or_default().push(("listen", listen));
+            self.settings
+                .entry("relay.tls")
+                .or_default()
+                .push(("listen", listen));
         }
         for (table, settings) in self.settings {
             let _ = writeln!(page, "\n[{table}]");
@@ -229,8 +353,15 @@ impl Draft {
     /// coturn without an address listens on all of them.
     fn sockets(&self, port: u16) -> Vec<String> {
         let all = ["0.0.0.0".parse().ok(), "::".parse().ok()];
-        let listen = if self.listen.is_empty() { all.into_iter().flatten().collect() } else { self.listen.clone() };
-        listen.iter().map(|ip: &IpAddr| std::net::SocketAddr::new(*ip, port).to_string()).collect()
+        let listen = if self.listen.is_empty() {
+            all.into_iter().flatten().collect()
+        } else {
+            self.listen.clone()
+        };
+        listen
+            .iter()
+            .map(|ip: &IpAddr| std::net::SocketAddr::new(*ip, port).to_string())
+            .collect()
     }
 }
 
@@ -274,15 +405,24 @@ frobnicate=9
         assert_eq!(config.relay.listen, ["198.51.100.7:3478".parse().unwrap()]);
         assert_eq!(config.relay.external_ip, Some("203.0.113.5".parse().unwrap()));
         assert_eq!(config.relay.realm, "turn.example.org");
-        assert!(page.contains("port_range = \"50000-60000\"") && page.contains("\"10.0.0.0/8\""), "{page}");
+        assert!(
+            page.contains("port_range = \"50000-60000\"") && page.contains("\"10.0.0.0/8\""),
+            "{page}"
+        );
         assert!(page.contains("bits_per_second_per_allocation = 512000"), "{page}");
     }
 
     #[test]
     fn what_could_not_be_carried_over_is_said_without_its_value() {
         let page = converted(TYPICAL);
-        assert!(page.contains("# NOT carried over: frobnicate (line 21)"), "{page}");
-        assert!(page.contains("# left out: mysql-userdb:") && !page.contains("localhost"), "{page}");
+        assert!(
+            page.contains("# NOT carried over: frobnicate (line 21)"),
+            "{page}"
+        );
+        assert!(
+            page.contains("# left out: mysql-userdb:") && !page.contains("localhost"),
+            "{page}"
+        );
         assert!(page.contains("# not needed: fingerprint:"), "{page}");
         assert!(converted("user=ann:0x1234").contains("# NOT carried over: user"));
     }

@@ -9,18 +9,27 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub(super) fn networks_of(range: &str) -> Result<Vec<String>, String> {
     let wrong = || "it is not an address, a network or a range of addresses".to_owned();
     if let Some((first, last)) = range.split_once('-') {
-        let (first, last): (IpAddr, IpAddr) = (first.trim().parse().map_err(|_| wrong())?, last.trim().parse().map_err(|_| wrong())?);
+        let (first, last): (IpAddr, IpAddr) = (
+            first.trim().parse().map_err(|_| wrong())?,
+            last.trim().parse().map_err(|_| wrong())?,
+        );
         return match (first, last) {
             (IpAddr::V4(a), IpAddr::V4(b)) if a <= b => Ok(cut(u32::from(a).into(), u32::from(b).into(), 32)),
             (IpAddr::V6(a), IpAddr::V6(b)) if a <= b => Ok(cut(a.into(), b.into(), 128)),
             _ => Err("its ends are of two families, or the wrong way round".to_owned()),
         };
     }
-    let (ip, prefix) = range.split_once('/').map_or((range, None), |(ip, prefix)| (ip, Some(prefix)));
+    let (ip, prefix) = range
+        .split_once('/')
+        .map_or((range, None), |(ip, prefix)| (ip, Some(prefix)));
     let ip: IpAddr = ip.parse().map_err(|_| wrong())?;
     let whole: u8 = if ip.is_ipv4() { 32 } else { 128 };
     let prefix = prefix.map_or(Ok(whole), str::parse).map_err(|_| wrong())?;
-    if prefix > whole { Err(wrong()) } else { Ok(vec![format!("{ip}/{prefix}")]) }
+    if prefix > whole {
+        Err(wrong())
+    } else {
+        Ok(vec![format!("{ip}/{prefix}")])
+    }
 }
 
 /// From `first` to `last`, both included, as aligned blocks of powers of two.
@@ -28,7 +37,10 @@ fn cut(mut first: u128, last: u128, width: u32) -> Vec<String> {
     let mut networks = Vec::new();
     loop {
         let aligned = first.trailing_zeros().min(width);
-        let fits = (0..=aligned).rev().find(|size| block_end(first, *size) <= last).unwrap_or(0);
+        let fits = (0..=aligned)
+            .rev()
+            .find(|size| block_end(first, *size) <= last)
+            .unwrap_or(0);
         networks.push(format!("{}/{}", shown(first, width), width - fits));
         match block_end(first, fits).checked_add(1) {
             Some(next) if next <= last => first = next,
@@ -59,7 +71,10 @@ mod tests {
     #[test]
     fn a_range_becomes_the_fewest_networks() {
         check("10.0.0.0-10.255.255.255", &["10.0.0.0/8"]);
-        check("192.168.1.3 - 192.168.1.8", &["192.168.1.3/32", "192.168.1.4/30", "192.168.1.8/32"]);
+        check(
+            "192.168.1.3 - 192.168.1.8",
+            &["192.168.1.3/32", "192.168.1.4/30", "192.168.1.8/32"],
+        );
         check("0.0.0.0-255.255.255.255", &["0.0.0.0/0"]);
         check("fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &["fc00::/7"]);
         check("::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &["::/0"]);
@@ -69,7 +84,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for range in ["", "x", "10.0.0.2-10.0.0.1", "10.0.0.1-::1", "10.0.0.0/33", "10.0.0.0/-1"] {
+        for range in [
+            "",
+            "x",
+            "10.0.0.2-10.0.0.1",
+            "10.0.0.1-::1",
+            "10.0.0.0/33",
+            "10.0.0.0/-1",
+        ] {
             assert!(networks_of(range).is_err(), "{range}");
         }
     }

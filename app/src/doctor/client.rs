@@ -7,13 +7,18 @@ use std::{
 };
 
 use trefoil_stun::{
-    AttributeType, Class, ErrorCode, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId, Writer,
+    AttributeType, Class, ErrorCode, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId,
+    Writer,
 };
 
 /// REQUESTED-TRANSPORT: UDP, as [RFC 8656 section 18.8](https://www.rfc-editor.org/rfc/rfc8656#section-18.8) writes it.
 const UDP: u32 = 17 << 24;
 /// A request is sent again after 0.5, 1 and 2 s: shorter than RFC 8489 section 6.2.1 says, as a person waits.
-const WAITS: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+const WAITS: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
 
 /// Why a request got no success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +73,9 @@ impl Answer {
     fn refusal(&self) -> Option<u16> {
         let message = Message::parse(&self.0).ok()?;
         let is_error = message.class() == Class::Error;
-        let code = message.first(AttributeType::ERROR_CODE).and_then(ErrorCode::decode);
+        let code = message
+            .first(AttributeType::ERROR_CODE)
+            .and_then(ErrorCode::decode);
         is_error.then(|| code.map_or(0, ErrorCode::number))
     }
 }
@@ -80,7 +87,12 @@ impl Client {
         let local = |error: std::io::Error| Failure::Local(error.to_string());
         let socket = UdpSocket::bind(any).map_err(local)?;
         socket.connect(server).map_err(local)?;
-        Ok(Self { socket, username: username.to_owned(), password: password.to_owned(), challenge: None })
+        Ok(Self {
+            socket,
+            username: username.to_owned(),
+            password: password.to_owned(),
+            challenge: None,
+        })
     }
 
     /// Asks what address the server sees.
@@ -139,11 +151,20 @@ impl Client {
     }
 
     /// Sends a request, with credentials if `signed`; a challenge is answered once.
-    fn ask(&mut self, method: Method, signed: bool, fill: impl Fn(&mut Writer<'_>)) -> Result<Answer, Failure> {
+    fn ask(
+        &mut self,
+        method: Method,
+        signed: bool,
+        fill: impl Fn(&mut Writer<'_>),
+    ) -> Result<Answer, Failure> {
         for _ in 0..3 {
             let answer = self.transact(method, signed, &fill)?;
-            let Some(code) = answer.refusal() else { return Ok(answer) };
-            let challenge = answer.bytes(AttributeType::REALM).zip(answer.bytes(AttributeType::NONCE));
+            let Some(code) = answer.refusal() else {
+                return Ok(answer);
+            };
+            let challenge = answer
+                .bytes(AttributeType::REALM)
+                .zip(answer.bytes(AttributeType::NONCE));
             match challenge {
                 // 401 to credentials that were already sent means that they are wrong; 438 that the nonce grew old.
                 Some((realm, nonce)) if signed && (code == 438 || self.challenge.is_none()) => {
@@ -155,7 +176,12 @@ impl Client {
         Err(Failure::Refused(438))
     }
 
-    fn transact(&self, method: Method, signed: bool, fill: &impl Fn(&mut Writer<'_>)) -> Result<Answer, Failure> {
+    fn transact(
+        &self,
+        method: Method,
+        signed: bool,
+        fill: &impl Fn(&mut Writer<'_>),
+    ) -> Result<Answer, Failure> {
         let (mut buffer, transaction) = ([0; 1024], fresh_transaction()?);
         let mut writer = Writer::new(&mut buffer, Class::Request, method, transaction);
         fill(&mut writer);
@@ -169,7 +195,10 @@ impl Client {
         let request = buffer.get(..length).unwrap_or_default();
         let mut last = Failure::Silence;
         for wait in WAITS {
-            match self.send(request).and_then(|()| self.answer_to(transaction, Instant::now() + wait)) {
+            match self
+                .send(request)
+                .and_then(|()| self.answer_to(transaction, Instant::now() + wait))
+            {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => last = failure,
             }
@@ -199,11 +228,17 @@ impl Client {
             if left.is_zero() {
                 return Ok(None);
             }
-            self.socket.set_read_timeout(Some(left)).map_err(|error| Failure::Local(error.to_string()))?;
+            self.socket
+                .set_read_timeout(Some(left))
+                .map_err(|error| Failure::Local(error.to_string()))?;
             match self.socket.recv(&mut buffer) {
                 Ok(length) => {
                     let bytes = buffer.get(..length).unwrap_or_default();
-                    return if Message::parse(bytes).is_ok() { Ok(Some(Answer(bytes.to_vec()))) } else { Err(Failure::Nonsense) };
+                    return if Message::parse(bytes).is_ok() {
+                        Ok(Some(Answer(bytes.to_vec())))
+                    } else {
+                        Err(Failure::Nonsense)
+                    };
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}

@@ -33,18 +33,32 @@ fn server(arguments: &DoctorArguments, config: &Config) -> anyhow::Result<Socket
     if let Some(named) = &arguments.server {
         let named = named.trim_start_matches("turn:").trim_start_matches("stun:");
         let named = named.split('?').next().unwrap_or(named);
-        let with_port = if named.parse::<SocketAddr>().is_ok() || named.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        let with_port = if named.parse::<SocketAddr>().is_ok()
+            || named
+                .rsplit_once(':')
+                .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+        {
             named.to_owned()
         } else {
             format!("{named}:3478")
         };
-        let mut found = with_port.to_socket_addrs().with_context(|| format!("the name {named} has no address: check its DNS record"))?;
-        return found.next().with_context(|| format!("the name {named} has no address"));
+        let mut found = with_port
+            .to_socket_addrs()
+            .with_context(|| format!("the name {named} has no address: check its DNS record"))?;
+        return found
+            .next()
+            .with_context(|| format!("the name {named} has no address"));
     }
-    let listen = config.relay.listen.first().context("relay.listen is empty: give --server HOST:PORT")?;
+    let listen = config
+        .relay
+        .listen
+        .first()
+        .context("relay.listen is empty: give --server HOST:PORT")?;
     let ip = config.relay.external_ip.unwrap_or_else(|| listen.ip());
     if ip.is_unspecified() {
-        bail!("the configuration listens on every address and names no relay.external_ip: give --server HOST:PORT");
+        bail!(
+            "the configuration listens on every address and names no relay.external_ip: give --server HOST:PORT"
+        );
     }
     Ok(SocketAddr::new(ip, listen.port()))
 }
@@ -52,15 +66,23 @@ fn server(arguments: &DoctorArguments, config: &Config) -> anyhow::Result<Socket
 /// With what: the command line, a secret of the configuration, or one of its static names.
 fn credentials(arguments: &DoctorArguments, config: &Config) -> anyhow::Result<(String, String)> {
     if let Some(username) = &arguments.username {
-        let password = arguments.password.clone().context("--username needs --password or TREFOIL_TURN_PASSWORD")?;
+        let password = arguments
+            .password
+            .clone()
+            .context("--username needs --password or TREFOIL_TURN_PASSWORD")?;
         return Ok((username.clone(), password));
     }
     let secret = match (&arguments.secret, config.relay.secrets.first()) {
         (Some(given), _) => given.as_bytes(),
         (None, Some(configured)) => configured.expose(),
-        (None, None) => bail!("nothing to sign in with: give --config FILE with relay.secrets, --secret, or --username and --password"),
+        (None, None) => bail!(
+            "nothing to sign in with: give --config FILE with relay.secrets, --secret, or --username and --password"
+        ),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .context("the clock stands before 1970")?
+        .as_secs();
     let username = turn_username(now + 600, "doctor");
     let password = turn_password(secret, &username);
     Ok((username, password))

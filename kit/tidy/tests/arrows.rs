@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "core/wire",
         ],
     ),
-    ("kit/testkit", &[]),
+    ("kit/testkit", &["core/stun", "core/turn"]),
     ("kit/tidy", &[]),
 ];
 
