@@ -68,7 +68,7 @@ impl Default for Limits {
             bits_per_second: None,
             packets_per_second: None,
             quarantine: Duration::from_secs(30),
-            longest_credential: Duration::from_secs(86_400),
+            longest_credential: Duration::from_secs(2 * 86_400),
         }
     }
 }

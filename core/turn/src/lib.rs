@@ -30,6 +30,6 @@ pub use authenticate::Offer;
 pub use config::{Config, Credentials, Limits, RelayAddress, Shard};
 pub use filter::{Access, Net, NetError, PeerFilter};
 pub use ledger::{Ledger, OverQuota};
-pub use packet::{Framing, Verdict};
+pub use packet::{Framing, Verdict, channel_header};
 pub use refusal::Refusal;
 pub use server::{Counts, Deadline, DeadlineReason, Now, OpenFailure, Output, RelayId, Server};

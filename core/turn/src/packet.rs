@@ -21,6 +21,13 @@ pub enum Framing {
     Indication(PeerAddr),
 }
 
+/// What comes before `length` bytes of data in a ChannelData message.
+#[must_use]
+#[inline]
+pub fn channel_header(channel: ChannelNumber, length: u16) -> [u8; 4] {
+    trefoil_stun::channel_header(channel.get(), length)
+}
+
 /// Where the application data of a message goes. The caller still owns the bytes; `data` says which of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use trefoil_stun::{
-    AttributeType, Class, ErrorCode, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId, Writer,
+    AttributeType, Class, ErrorCode, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId,
+    Writer,
 };
 
 /// A client with its credentials and what the server told it.
@@ -43,7 +44,10 @@ impl Answer {
             Class::Error => ErrorCode::decode(message.first(AttributeType::ERROR_CODE)?)?.number(),
             Class::Request | Class::Indication => return None,
         };
-        Some(Answer { code, bytes: bytes.to_vec() })
+        Some(Answer {
+            code,
+            bytes: bytes.to_vec(),
+        })
     }
 
     /// The first address attribute of this type.
@@ -55,9 +59,13 @@ impl Answer {
     /// Every address attribute of this type.
     #[must_use]
     pub fn addresses(&self, kind: AttributeType) -> Vec<SocketAddr> {
-        let Ok(message) = Message::parse(&self.bytes) else { return Vec::new() };
+        let Ok(message) = Message::parse(&self.bytes) else {
+            return Vec::new();
+        };
         let of_kind = message.attributes().filter(|attribute| attribute.kind == kind);
-        of_kind.filter_map(|found| trefoil_stun::decode_xor_address(found.value, &message.transaction_id())).collect()
+        of_kind
+            .filter_map(|found| trefoil_stun::decode_xor_address(found.value, &message.transaction_id()))
+            .collect()
     }
 
     /// The first attribute of this type as a number.
@@ -92,7 +100,10 @@ impl TurnClient {
     pub fn transaction(&mut self) -> TransactionId {
         self.next_transaction += 1;
         let mut id = *b"trefoil.....";
-        id.iter_mut().skip(4).zip(self.next_transaction.to_be_bytes()).for_each(|(into, byte)| *into = byte);
+        id.iter_mut()
+            .skip(4)
+            .zip(self.next_transaction.to_be_bytes())
+            .for_each(|(into, byte)| *into = byte);
         TransactionId(id)
     }
 
@@ -131,25 +142,45 @@ impl TurnClient {
                 .attribute(AttributeType::PASSWORD_ALGORITHMS, &self.algorithms)
                 .attribute(AttributeType::PASSWORD_ALGORITHM, &[0, 2, 0, 0]);
         }
-        writer.integrity(if sha256 { Integrity::Sha256 } else { Integrity::Sha1 }, &self.key());
+        writer.integrity(
+            if sha256 {
+                Integrity::Sha256
+            } else {
+                Integrity::Sha1
+            },
+            &self.key(),
+        );
     }
 
     /// The key that requests are signed with.
     #[must_use]
     pub fn key(&self) -> Key {
         let sha256 = self.prefer_sha256 && !self.algorithms.is_empty();
-        let algorithm = if sha256 { PasswordAlgorithm::Sha256 } else { PasswordAlgorithm::Md5 };
-        Key::long_term(algorithm, self.username.as_bytes(), &self.realm, self.password.as_bytes())
+        let algorithm = if sha256 {
+            PasswordAlgorithm::Sha256
+        } else {
+            PasswordAlgorithm::Md5
+        };
+        Key::long_term(
+            algorithm,
+            self.username.as_bytes(),
+            &self.realm,
+            self.password.as_bytes(),
+        )
     }
 
     /// Learns from a 401 or 438; true if the request should be made again.
     pub fn learn(&mut self, answer: &Answer) -> bool {
         let stale = matches!(answer.code, 401 | 438);
-        let known = answer.attribute(AttributeType::NONCE).filter(|nonce| *nonce != self.nonce);
+        let known = answer
+            .attribute(AttributeType::NONCE)
+            .filter(|nonce| *nonce != self.nonce);
         let (true, Some(nonce), Some(realm)) = (stale, known, answer.attribute(AttributeType::REALM)) else {
             return false;
         };
-        self.algorithms = answer.attribute(AttributeType::PASSWORD_ALGORITHMS).unwrap_or_default();
+        self.algorithms = answer
+            .attribute(AttributeType::PASSWORD_ALGORITHMS)
+            .unwrap_or_default();
         (self.nonce, self.realm) = (nonce, realm);
         true
     }
