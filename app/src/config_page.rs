@@ -26,7 +26,7 @@ keys = [{ key = \"my-app\", secret = \"...at least 32 characters: openssl rand -
 
 [relay]
 listen = [\"0.0.0.0:3478\"]
-external_ip = \"198.51.100.7\"
+external_addresses = [\"198.51.100.7\"]
 ```
 ";
 

@@ -112,8 +112,12 @@ fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
 /// name by which the client reached the room server.
 fn ice_servers(relay: &RelayConfig, listening: &[SocketAddr]) -> IceServers {
     let hosts = listening.iter().map(|address| {
-        let host = match relay.external_ip {
-            Some(external) => shown(external),
+        let external = relay
+            .external_addresses
+            .iter()
+            .find(|external| external.is_ipv4() == address.is_ipv4());
+        let host = match external {
+            Some(external) => shown(*external),
             None if address.ip().is_unspecified() => "{host}".to_owned(),
             None => shown(address.ip()),
         };

@@ -32,7 +32,7 @@ const OPTIONS: &[(&str, Fate)] = &[
     ),
     (
         "relay-ip",
-        Carried(|draft, value| Ok(draft.relay_ip = Some(address(value)?))),
+        Carried(|draft, value| Ok(draft.relay.push(address(value)?))),
     ),
     ("external-ip", Carried(Draft::external_ip)),
     (
@@ -54,16 +54,16 @@ const OPTIONS: &[(&str, Fate)] = &[
     ),
     (
         "user-quota",
-        Carried(|draft, value| draft.limit("relay.limits", "allocations_per_user", value)),
+        Carried(|draft, value| draft.limit("relay", "allocations_per_username", value)),
     ),
     (
         "total-quota",
-        Carried(|draft, value| draft.limit("relay.limits", "allocations", value)),
+        Carried(|draft, value| draft.limit("relay", "allocations", value)),
     ),
     ("max-bps", Carried(Draft::bytes_per_second)),
     (
         "max-allocate-lifetime",
-        Carried(|draft, value| draft.limit("relay.limits", "lifetime_seconds", value)),
+        Carried(|draft, value| draft.limit("relay", "longest_lifetime_seconds", value)),
     ),
     (
         "allowed-peer-ip",
@@ -165,8 +165,8 @@ struct Draft {
     port: u16,
     tls_port: Option<u16>,
     listen: Vec<IpAddr>,
-    relay_ip: Option<IpAddr>,
-    external_ip: Option<IpAddr>,
+    relay: Vec<IpAddr>,
+    external: Vec<IpAddr>,
     ports: (u16, u16),
     secrets: Vec<String>,
     names: Vec<(String, String)>,
@@ -215,8 +215,8 @@ impl Draft {
             port: 3478,
             tls_port: None,
             listen: Vec::new(),
-            relay_ip: None,
-            external_ip: None,
+            relay: Vec::new(),
+            external: Vec::new(),
             ports: (49152, 65535),
             secrets: Vec::new(),
             names: Vec::new(),
@@ -267,11 +267,7 @@ impl Draft {
     /// coturn counts bytes, whatever the option's name says.
     fn bytes_per_second(&mut self, value: &str) -> Result<(), String> {
         let bytes: u64 = number(value)?;
-        self.limit(
-            "relay.limits",
-            "bits_per_second_per_allocation",
-            &bytes.saturating_mul(8).to_string(),
-        )
+        self.limit("relay", "bits_per_second", &bytes.saturating_mul(8).to_string())
     }
 
     /// `public` or `public/private`.
@@ -279,12 +275,17 @@ impl Draft {
         let (public, private) = value
             .split_once('/')
             .map_or((value, None), |(public, private)| (public, Some(private)));
-        if self.external_ip.is_some() {
-            return Err("only one external address is carried over".to_owned());
+        let public = address(public)?;
+        if self
+            .external
+            .iter()
+            .any(|other| other.is_ipv4() == public.is_ipv4())
+        {
+            return Err("one external address of each family is carried over".to_owned());
         }
-        self.external_ip = Some(address(public)?);
+        self.external.push(public);
         if let Some(private) = private {
-            self.relay_ip = Some(address(private)?);
+            self.relay.push(address(private)?);
         }
         Ok(())
     }
@@ -309,14 +310,15 @@ impl Draft {
         let port = self.port;
         let _ = writeln!(page, "listen = {}", list(&self.sockets(port)));
         let _ = writeln!(page, "port_range = \"{}-{}\"", self.ports.0, self.ports.1);
-        for (name, ip) in [("relay_ip", self.relay_ip), ("external_ip", self.external_ip)] {
-            let _ = ip.map(|ip| writeln!(page, "{name} = \"{ip}\""));
-        }
-        for (name, values) in [
-            ("secrets", &self.secrets),
-            ("allowed_peers", &self.allowed),
-            ("denied_peers", &self.denied),
-        ] {
+        let shown = |list: &[IpAddr]| list.iter().map(ToString::to_string).collect();
+        let lists: [(&str, Vec<String>); 5] = [
+            ("relay_addresses", shown(&self.relay)),
+            ("external_addresses", shown(&self.external)),
+            ("secrets", self.secrets.clone()),
+            ("allow_peers", self.allowed.clone()),
+            ("deny_peers", self.denied.clone()),
+        ];
+        for (name, values) in &lists {
             if !values.is_empty() {
                 let _ = writeln!(page, "{name} = {}", list(values));
             }
@@ -324,12 +326,12 @@ impl Draft {
         for (name, value) in self.settings.remove("relay").unwrap_or_default() {
             let _ = writeln!(page, "{name} = {value}");
         }
-        for (name, password) in &self.names {
-            let (name, password) = (
-                toml::Value::from(name.as_str()),
-                toml::Value::from(password.as_str()),
-            );
-            let _ = writeln!(page, "\n[[relay.users]]\nname = {name}\npassword = {password}");
+        if !self.names.is_empty() {
+            let names = self
+                .names
+                .iter()
+                .map(|(name, password)| (name.clone(), toml::Value::from(password.as_str())));
+            let _ = writeln!(page, "\n[relay.users]\n{}", toml::Table::from_iter(names));
         }
         if let (Some(port), true) = (
             self.tls_port.or(Some(5349)),
@@ -403,13 +405,16 @@ frobnicate=9
         let page = converted(TYPICAL);
         let config: Config = toml::from_str(&page).unwrap_or_else(|error| panic!("{error}\n{page}"));
         assert_eq!(config.relay.listen, ["198.51.100.7:3478".parse().unwrap()]);
-        assert_eq!(config.relay.external_ip, Some("203.0.113.5".parse().unwrap()));
+        assert_eq!(
+            config.relay.external_addresses,
+            ["203.0.113.5".parse::<IpAddr>().unwrap()]
+        );
         assert_eq!(config.relay.realm, "turn.example.org");
         assert!(
             page.contains("port_range = \"50000-60000\"") && page.contains("\"10.0.0.0/8\""),
             "{page}"
         );
-        assert!(page.contains("bits_per_second_per_allocation = 512000"), "{page}");
+        assert!(page.contains("bits_per_second = 512000"), "{page}");
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl<Tell: FnMut(&Finding)> Examination<'_, Tell> {
             self.note(Finding::bad(
                 format!("the relayed address {relayed} is private: nobody outside can send to it"),
                 format!(
-                    "the server stands behind one-to-one NAT: set relay.external_ip = \"{}\"",
+                    "the server stands behind one-to-one NAT: set relay.external_addresses = [\"{}\"]",
                     self.server.ip()
                 ),
             ));
@@ -222,7 +222,15 @@ impl<Tell: FnMut(&Finding)> Examination<'_, Tell> {
             )));
         }
         let permitted = one.permit(mapped);
-        if self.need(permitted, |failure| Finding::bad(format!("a permission for your own address {mapped}: {failure}"), "is your network on the server's relay.denied_peers, or is the server on your own machine?")).is_none() {
+        if self
+            .need(permitted, |failure| {
+                Finding::bad(
+                    format!("a permission for your own address {mapped}: {failure}"),
+                    "is your network on the server's relay.deny_peers, or is the server on your own machine?",
+                )
+            })
+            .is_none()
+        {
             return;
         }
         let finding = match echo(one, relayed) {

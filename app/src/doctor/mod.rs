@@ -54,10 +54,15 @@ fn server(arguments: &DoctorArguments, config: &Config) -> anyhow::Result<Socket
         .listen
         .first()
         .context("relay.listen is empty: give --server HOST:PORT")?;
-    let ip = config.relay.external_ip.unwrap_or_else(|| listen.ip());
+    let external = config
+        .relay
+        .external_addresses
+        .iter()
+        .find(|external| external.is_ipv4() == listen.is_ipv4());
+    let ip = external.copied().unwrap_or_else(|| listen.ip());
     if ip.is_unspecified() {
         bail!(
-            "the configuration listens on every address and names no relay.external_ip: give --server HOST:PORT"
+            "the configuration listens on every address and names no relay.external_addresses: give --server HOST:PORT"
         );
     }
     Ok(SocketAddr::new(ip, listen.port()))
