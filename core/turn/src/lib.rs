@@ -1,1 +1,35 @@
 //! The TURN server as a machine (RFC 8656): datagrams and time in, answers and places to forward to out.
+//!
+//! [`Server`] owns allocations, permissions, channels, nonces and limits, and nothing that waits. The packet path is a
+//! return value: [`Server::handle_client`] and [`Server::handle_peer`] say where the bytes that the caller holds must go
+//! ([`Verdict`]). Everything slow is a queued [`Output`]: answers to requests, sockets to open and to close, the ledger
+//! to ask. Time and randomness are arguments, so a test can replay any history.
+
+mod address;
+mod allocate;
+mod allocation;
+mod authenticate;
+mod bucket;
+mod config;
+mod filter;
+mod hash;
+mod ledger;
+mod nonce;
+mod packet;
+mod permission;
+mod ports;
+mod random;
+mod refresh;
+mod refusal;
+mod server;
+mod slab;
+
+pub use address::{ChannelNumber, ClientAddr, PeerAddr, RelayedAddr, Transport};
+pub use allocation::{AllocationId, Traffic};
+pub use authenticate::Offer;
+pub use config::{Config, Credentials, Limits, RelayAddress, Shard};
+pub use filter::{Access, Net, NetError, PeerFilter};
+pub use ledger::{Ledger, OverQuota};
+pub use packet::{Framing, Verdict, channel_header};
+pub use refusal::Refusal;
+pub use server::{Counts, Deadline, DeadlineReason, Now, OpenFailure, Output, RelayId, Server};

@@ -1,1 +1,20 @@
 //! The traversal server: sharded sockets around the TURN machine.
+//!
+//! [`Relay::start`] opens the sockets and one thread for each core; each thread owns a socket of its own on every
+//! listening address (the kernel keeps a client's 5-tuple on one of them), a machine of `trefoil-turn`, and the relay
+//! sockets of its clients. Threads share a ledger of quotas, asked when an allocation begins, and nothing per packet.
+//!
+//! Two clients whose allocations live on different shards reach each other through [a pair of local
+//! sockets](crate::handover): relayed data for one of our own relayed addresses never leaves the process.
+
+mod config;
+mod handover;
+mod layout;
+mod meters;
+mod relay;
+mod secret;
+mod shard;
+
+pub use config::{PortRange, RelayConfig};
+pub use relay::Relay;
+pub use secret::Secret;

@@ -1,0 +1,151 @@
+//! What a server is told once, when it is made.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use trefoil_auth::{turn_expiry, turn_password};
+use trefoil_stun::{Key, PasswordAlgorithm, userhash};
+
+use crate::{Offer, PeerFilter};
+
+/// An address that allocations are made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayAddress {
+    /// Where sockets are bound.
+    pub bound: IpAddr,
+    /// What clients and peers are told; differs behind one-to-one NAT.
+    pub advertised: IpAddr,
+}
+
+/// Which part of the relay ports belongs to this machine. Shards share no port, so a port says which shard owns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u16,
+    /// At least 1.
+    pub count: u16,
+}
+
+impl Shard {
+    /// The shard that owns a relay port. Pairs of an even port and the next stay together, for EVEN-PORT.
+    #[must_use]
+    pub fn of_port(self, port: u16) -> u16 {
+        (port / 2) % self.count.max(1)
+    }
+}
+
+/// Bounds on what one client may hold and send.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Lifetime of an allocation whose client asks for none or for less.
+    pub lifetime: Duration,
+    /// The longest lifetime that is granted at once.
+    pub longest_lifetime: Duration,
+    /// Permissions of one allocation.
+    pub permissions: usize,
+    /// Channels of one allocation.
+    pub channels: usize,
+    /// Bits a second of one allocation, both directions together; `None` for no limit.
+    pub bits_per_second: Option<u64>,
+    /// Packets a second of one allocation, both directions together; `None` for no limit.
+    pub packets_per_second: Option<u64>,
+    /// How long a closed relay port stays unused, so that late packets reach nobody else.
+    pub quarantine: Duration,
+    /// How far in the future a time-limited username may expire.
+    pub longest_credential: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            lifetime: Duration::from_secs(600),
+            longest_lifetime: Duration::from_secs(3600),
+            permissions: 64,
+            channels: 64,
+            bits_per_second: None,
+            packets_per_second: None,
+            quarantine: Duration::from_secs(30),
+            longest_credential: Duration::from_secs(2 * 86_400),
+        }
+    }
+}
+
+/// Who may allocate.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Shared secrets of time-limited credentials (`expiry:identity`); each is accepted, so that they can be rotated.
+    pub secrets: Vec<Vec<u8>>,
+    /// Usernames with fixed passwords.
+    pub fixed: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Credentials({} secrets, {} fixed)",
+            self.secrets.len(),
+            self.fixed.len()
+        )
+    }
+}
+
+impl Credentials {
+    /// Every key that `username` may sign with now; empty if there is none.
+    pub(crate) fn keys(
+        &self,
+        username: &str,
+        realm: &str,
+        algorithm: PasswordAlgorithm,
+        (unix_seconds, longest): (u64, Duration),
+    ) -> Vec<Key> {
+        let key = |password: &str| {
+            Key::long_term(
+                algorithm,
+                username.as_bytes(),
+                realm.as_bytes(),
+                password.as_bytes(),
+            )
+        };
+        let fixed = self.fixed.get(username).map(|password| key(password));
+        let live = turn_expiry(username)
+            .is_some_and(|expires| expires > unix_seconds && expires - unix_seconds <= longest.as_secs());
+        let secrets: &[Vec<u8>] = if live { &self.secrets } else { &[] };
+        let timed = secrets.iter().map(|secret| key(&turn_password(secret, username)));
+        fixed.into_iter().chain(timed).collect()
+    }
+
+    /// The fixed username that hashes to `hash`. Time-limited names are not known beforehand, so they cannot be hidden.
+    pub(crate) fn by_userhash(&self, hash: &[u8], realm: &str) -> Option<&str> {
+        let mut names = self.fixed.keys();
+        names
+            .find(|name| userhash(name.as_bytes(), realm.as_bytes()) == *hash)
+            .map(String::as_str)
+    }
+}
+
+/// Everything about one machine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The realm of the credentials. Short, since it is in each 401.
+    pub realm: String,
+    /// Who may allocate.
+    pub credentials: Credentials,
+    /// When SHA-256 passwords are offered.
+    pub offer: Offer,
+    /// The addresses of allocations, at most one of each family is used.
+    pub relay_addresses: Vec<RelayAddress>,
+    /// The ports of allocations, of all shards together.
+    pub ports: RangeInclusive<u16>,
+    /// Which part of the ports is this machine's.
+    pub shard: Shard,
+    /// Where data may go.
+    pub filter: PeerFilter,
+    /// The server's own listening addresses: no peer, whatever the filter says.
+    pub listeners: Vec<SocketAddr>,
+    /// Bounds.
+    pub limits: Limits,
+}

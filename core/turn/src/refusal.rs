@@ -1,0 +1,122 @@
+//! Everything that the server will not do, each reason with its code on the wire.
+
+use trefoil_stun::ErrorCode;
+
+/// Why a request was refused. Answered with [`Refusal::code`], counted under [`Refusal::name`], logged at debug.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// The request carries no message integrity.
+    NoCredentials,
+    /// Integrity without USERNAME, REALM or NONCE, or password algorithms that were not offered.
+    IncompleteCredentials,
+    /// Nobody of that name, an expired name, or a wrong password: the three look alike.
+    Unauthenticated,
+    /// The nonce was not made here for this client, or is too old.
+    StaleNonce,
+    /// The request has comprehension-required attributes that mean nothing here.
+    UnknownAttributes(Vec<u16>),
+    /// Another username than the one that made the allocation.
+    WrongCredentials,
+    /// REQUESTED-TRANSPORT is missing or is no number.
+    MissingTransport,
+    /// A transport that is not relayed.
+    UnsupportedTransport,
+    /// An address family that this server has no relay address of, or does not know.
+    UnsupportedFamily,
+    /// Attributes that exclude each other, or that have impossible values.
+    ConflictingAttributes,
+    /// The 5-tuple has an allocation already.
+    AllocationExists,
+    /// The 5-tuple has no allocation.
+    NoAllocation,
+    /// The username holds as many allocations as it may.
+    UsernameQuota,
+    /// The server holds as many allocations as it may.
+    TotalQuota,
+    /// No relay port is free.
+    NoPort,
+    /// The reservation token is unknown or has expired.
+    NoReservation,
+    /// The server takes no new allocations because it is about to stop.
+    Draining,
+    /// Another server should be asked.
+    TryAlternate,
+    /// XOR-PEER-ADDRESS is missing or is no address.
+    MissingPeer,
+    /// The peer is of another address family than the relayed address.
+    PeerFamily,
+    /// Data may not be sent to this peer; the rule says which entry of the filter it was.
+    PeerForbidden(&'static str),
+    /// The allocation has as many permissions as it may.
+    PermissionQuota,
+    /// CHANNEL-NUMBER is missing or outside the range.
+    BadChannel,
+    /// The channel is bound to another peer, or the peer to another channel.
+    ChannelTaken,
+    /// The allocation has as many channels as it may.
+    ChannelQuota,
+}
+
+impl Refusal {
+    /// The code of [RFC 8656 section 19](https://www.rfc-editor.org/rfc/rfc8656#section-19).
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Refusal::NoCredentials | Refusal::Unauthenticated => ErrorCode::UNAUTHENTICATED,
+            Refusal::IncompleteCredentials
+            | Refusal::MissingTransport
+            | Refusal::ConflictingAttributes
+            | Refusal::MissingPeer
+            | Refusal::BadChannel
+            | Refusal::ChannelTaken => ErrorCode::BAD_REQUEST,
+            Refusal::StaleNonce => ErrorCode::STALE_NONCE,
+            Refusal::UnknownAttributes(_) => ErrorCode::UNKNOWN_ATTRIBUTE,
+            Refusal::WrongCredentials => ErrorCode::WRONG_CREDENTIALS,
+            Refusal::UnsupportedTransport => ErrorCode::UNSUPPORTED_TRANSPORT,
+            Refusal::UnsupportedFamily => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
+            Refusal::AllocationExists | Refusal::NoAllocation => ErrorCode::ALLOCATION_MISMATCH,
+            Refusal::UsernameQuota => ErrorCode::ALLOCATION_QUOTA,
+            Refusal::TotalQuota
+            | Refusal::NoPort
+            | Refusal::NoReservation
+            | Refusal::Draining
+            | Refusal::PermissionQuota
+            | Refusal::ChannelQuota => ErrorCode::INSUFFICIENT_CAPACITY,
+            Refusal::TryAlternate => ErrorCode::TRY_ALTERNATE,
+            Refusal::PeerFamily => ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH,
+            Refusal::PeerForbidden(_) => ErrorCode::FORBIDDEN,
+        }
+    }
+
+    /// A short name for counters and logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::NoCredentials => "no_credentials",
+            Refusal::IncompleteCredentials => "incomplete_credentials",
+            Refusal::Unauthenticated => "unauthenticated",
+            Refusal::StaleNonce => "stale_nonce",
+            Refusal::UnknownAttributes(_) => "unknown_attributes",
+            Refusal::WrongCredentials => "wrong_credentials",
+            Refusal::MissingTransport => "missing_transport",
+            Refusal::UnsupportedTransport => "unsupported_transport",
+            Refusal::UnsupportedFamily => "unsupported_family",
+            Refusal::ConflictingAttributes => "conflicting_attributes",
+            Refusal::AllocationExists => "allocation_exists",
+            Refusal::NoAllocation => "no_allocation",
+            Refusal::UsernameQuota => "username_quota",
+            Refusal::TotalQuota => "total_quota",
+            Refusal::NoPort => "no_port",
+            Refusal::NoReservation => "no_reservation",
+            Refusal::Draining => "draining",
+            Refusal::TryAlternate => "try_alternate",
+            Refusal::MissingPeer => "missing_peer",
+            Refusal::PeerFamily => "peer_family",
+            Refusal::PeerForbidden(_) => "peer_forbidden",
+            Refusal::PermissionQuota => "permission_quota",
+            Refusal::BadChannel => "bad_channel",
+            Refusal::ChannelTaken => "channel_taken",
+            Refusal::ChannelQuota => "channel_quota",
+        }
+    }
+}

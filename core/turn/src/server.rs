@@ -1,0 +1,379 @@
+//! The machine itself: its tables, who is asked for what, time, and what waits to be done outside.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use trefoil_stun::{AttributeType, Class, Kind, Message, Method, is_comprehension_required};
+
+use crate::allocate::Opening;
+use crate::allocation::Allocation;
+use crate::authenticate::{Asker, Caller};
+use crate::hash::Keyed;
+use crate::nonce::Nonces;
+use crate::ports::{Ports, RelayPorts};
+use crate::random::Random;
+use crate::slab::Slab;
+use crate::{AllocationId, ClientAddr, Config, Refusal, RelayedAddr, Traffic, Verdict};
+
+/// The moment at which something is handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Since any fixed moment; never runs backwards.
+    pub elapsed: Duration,
+    /// Seconds since 1970, only to check whether credentials have expired.
+    pub unix_seconds: u64,
+}
+
+/// Names a socket that the caller opened for a relayed transport address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RelayId(pub(crate) (u32, u32));
+
+impl RelayId {
+    /// A small number that no other open relay of this machine has.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0.0 as usize
+    }
+}
+
+/// Why a socket could not be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFailure {
+    /// Somebody else has the port; another one may work.
+    PortTaken,
+    /// No socket can be had at all.
+    Exhausted,
+}
+
+/// Something slow that the caller is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send these bytes to a client.
+    Reply {
+        /// To whom, and from where.
+        to: ClientAddr,
+        /// The whole message.
+        bytes: Vec<u8>,
+    },
+    /// Ask the ledger, then call [`Server::handle_admission`].
+    Admit {
+        /// For whom.
+        allocation: AllocationId,
+        /// Whose quota.
+        username: Box<str>,
+    },
+    /// Tell the ledger that an admitted allocation has ended.
+    Release {
+        /// Which.
+        allocation: AllocationId,
+        /// Whose quota.
+        username: Box<str>,
+        /// What it carried.
+        traffic: Traffic,
+    },
+    /// Open a UDP socket, then call [`Server::handle_opened`].
+    Open {
+        /// Its name from now on.
+        relay: RelayId,
+        /// Where to bind it.
+        address: SocketAddr,
+    },
+    /// Close a socket.
+    Close {
+        /// Which.
+        relay: RelayId,
+    },
+    /// A request was refused; for the log at debug.
+    Refused {
+        /// Whose.
+        client: ClientAddr,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// Replies that may wait to be sent; more are dropped, and clients ask again.
+const MOST_OUTPUTS: usize = 4096;
+
+/// When something is to be done even if nothing arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// When, on the clock of [`Now::elapsed`].
+    pub at: Duration,
+    /// What for.
+    pub reason: DeadlineReason,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DeadlineReason {
+    /// An allocation expires.
+    Allocation(AllocationId),
+    /// A reserved port expires.
+    Reservation([u8; 8]),
+}
+
+/// What the server has done since it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Refused requests by [`Refusal::name`].
+    pub refusals: BTreeMap<&'static str, u64>,
+    /// Peers that the filter refused, by rule.
+    pub forbidden: BTreeMap<&'static str, u64>,
+    /// Bytes from clients that were no message, or no message for a server.
+    pub malformed: u64,
+    /// Binding requests answered.
+    pub bindings: u64,
+    /// Allocations made.
+    pub allocations: u64,
+    /// Packets that had no permission, no channel or no allocation to go to.
+    pub unroutable: u64,
+    /// Packets over the rate of their allocation.
+    pub over_rate: u64,
+    /// What ended and living allocations carried.
+    pub traffic: Traffic,
+}
+
+/// What a relay socket belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RelayRow {
+    pub(crate) address: RelayedAddr,
+    pub(crate) bound: SocketAddr,
+    pub(crate) owner: Owner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Allocation(AllocationId),
+    Reservation([u8; 8]),
+}
+
+/// A TURN and STUN server without sockets or clock.
+#[derive(Debug)]
+pub struct Server {
+    pub(crate) config: Config,
+    pub(crate) nonces: Nonces,
+    pub(crate) random: Random,
+    pub(crate) allocations: Slab<Allocation>,
+    pub(crate) by_client: HashMap<ClientAddr, AllocationId, Keyed>,
+    pub(crate) relays: Slab<RelayRow>,
+    /// Relayed addresses by what peers see, for relay to relay inside the process.
+    pub(crate) by_relayed: HashMap<(u16, bool), RelayId, Keyed>,
+    pub(crate) ports: Vec<RelayPorts>,
+    pub(crate) opening: BTreeMap<AllocationId, Opening>,
+    pub(crate) reservations: BTreeMap<[u8; 8], (RelayId, Duration)>,
+    pub(crate) deadlines: BTreeSet<Deadline>,
+    pub(crate) counts: Counts,
+    pub(crate) draining: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Server {
+    /// A server that knows `config` and draws all randomness from `seed`.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32]) -> Server {
+        let mut random = Random::new(seed);
+        let nonces = Nonces::new(random.block());
+        let ports = |address: &crate::RelayAddress| RelayPorts {
+            bound: address.bound,
+            advertised: address.advertised,
+            ports: Ports::new(config.ports.clone(), config.shard),
+        };
+        let mut keyed = || Keyed(random.next_u64(), random.next_u64());
+        Server {
+            nonces,
+            allocations: Slab::new(),
+            by_client: HashMap::with_hasher(keyed()),
+            relays: Slab::new(),
+            by_relayed: HashMap::with_hasher(keyed()),
+            ports: config.relay_addresses.iter().map(ports).collect(),
+            opening: BTreeMap::new(),
+            reservations: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            counts: Counts::default(),
+            draining: false,
+            outputs: VecDeque::new(),
+            random,
+            config,
+        }
+    }
+
+    /// Handles one datagram, or one message of a stream, from a client. The verdict's range is within `bytes`.
+    #[inline]
+    pub fn handle_client(&mut self, client: ClientAddr, bytes: &[u8], now: Now) -> Verdict {
+        match Kind::of(bytes) {
+            Kind::Channel => self.channel_data(client, bytes, now.elapsed),
+            Kind::Stun => self.message(client, bytes, now),
+            Kind::Dtls | Kind::Rtp | Kind::Zrtp | Kind::Other => {
+                self.counts.malformed += 1;
+                Verdict::Nothing
+            }
+        }
+    }
+
+    fn message(&mut self, client: ClientAddr, bytes: &[u8], now: Now) -> Verdict {
+        let Ok(message) = Message::parse(bytes) else {
+            self.counts.malformed += 1;
+            return Verdict::Nothing;
+        };
+        match (message.class(), message.method()) {
+            (Class::Indication, Method::Send) => return self.send_indication(client, &message, now.elapsed),
+            (Class::Request, Method::Binding) => self.binding(client, &message, now),
+            (
+                Class::Request,
+                Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind,
+            ) => self.request(client, &message, now),
+            // Answering any of these would let two servers answer each other for ever.
+            (Class::Request | Class::Indication | Class::Success | Class::Error, _) => {
+                self.counts.malformed += 1
+            }
+        }
+        Verdict::Nothing
+    }
+
+    fn binding(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
+        let asker = Asker::of(client, message);
+        if let Some(refusal) = unknown_attributes(message) {
+            return self.refuse(&asker, &refusal, now);
+        }
+        self.counts.bindings += 1;
+        self.succeed(&asker, |writer| {
+            writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, client.remote);
+        });
+    }
+
+    fn request(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
+        let mut asker = Asker::of(client, message);
+        let caller = match self.authenticate(client, message, now) {
+            Ok(caller) => caller,
+            Err(refusal) => return self.refuse(&asker, &refusal, now),
+        };
+        asker.signature = Some((caller.integrity, caller.key.clone()));
+        let done = match unknown_attributes(message) {
+            Some(refusal) => Err(refusal),
+            None => self.dispatch(&asker, caller, message, now),
+        };
+        if let Err(refusal) = done {
+            self.refuse(&asker, &refusal, now);
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        asker: &Asker,
+        caller: Caller,
+        message: &Message<'_>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        match message.method() {
+            Method::Allocate => self.allocate(asker, caller, message, now),
+            Method::Refresh => self.refresh(asker, &caller, message, now),
+            Method::CreatePermission => self.create_permission(asker, &caller, message, now),
+            _ => self.channel_bind(asker, &caller, message, now),
+        }
+    }
+
+    /// The allocation of a 5-tuple.
+    pub(crate) fn allocation_of(&self, client: ClientAddr) -> Option<&Allocation> {
+        self.by_client
+            .get(&client)
+            .and_then(|id| self.allocations.at(id.0))
+    }
+
+    /// The allocation that a request after Allocate is about.
+    pub(crate) fn held_by(&self, client: ClientAddr, caller: &Caller) -> Result<AllocationId, Refusal> {
+        let id = *self.by_client.get(&client).ok_or(Refusal::NoAllocation)?;
+        let held = self.allocations.at(id.0).ok_or(Refusal::NoAllocation)?;
+        if held.username == caller.username {
+            Ok(id)
+        } else {
+            Err(Refusal::WrongCredentials)
+        }
+    }
+
+    /// The client's connection is gone, and with it its allocation.
+    pub fn handle_disconnected(&mut self, client: ClientAddr, now: Now) {
+        if let Some(id) = self.by_client.get(&client) {
+            self.end(*id, now.elapsed);
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(deadline) = self.deadlines.first().copied()
+            && deadline.at <= now.elapsed
+        {
+            self.deadlines.remove(&deadline);
+            match deadline.reason {
+                DeadlineReason::Allocation(id) => self.end(id, now.elapsed),
+                DeadlineReason::Reservation(token) => self.end_reservation(token, now.elapsed),
+            }
+        }
+    }
+
+    /// When [`Server::handle_timeout`] wants to be called, if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        self.deadlines.first().copied()
+    }
+
+    /// The next thing to do outside.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// From now on no new allocations are made; living ones go on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// What the server has done.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How many allocations there are.
+    #[must_use]
+    pub fn allocations(&self) -> usize {
+        self.allocations.len()
+    }
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn reply(&mut self, to: ClientAddr, bytes: &[u8]) {
+        if self.outputs.len() < MOST_OUTPUTS {
+            self.outputs.push_back(Output::Reply {
+                to,
+                bytes: bytes.to_vec(),
+            });
+        }
+    }
+
+    pub(crate) fn refused(&mut self, client: ClientAddr, refusal: &Refusal) {
+        if self.outputs.len() < MOST_OUTPUTS {
+            self.outputs.push_back(Output::Refused {
+                client,
+                refusal: refusal.clone(),
+            });
+        }
+    }
+}
+
+/// The comprehension-required attributes that mean nothing here, at most eight of them.
+fn unknown_attributes(message: &Message<'_>) -> Option<Refusal> {
+    let unknown = |kind: AttributeType| is_comprehension_required(kind) && !kind.is_known();
+    let kinds = message
+        .attributes()
+        .map(|attribute| attribute.kind)
+        .filter(|kind| unknown(*kind));
+    let kinds: Vec<u16> = kinds.map(|kind| kind.0).take(8).collect();
+    if kinds.is_empty() {
+        None
+    } else {
+        Some(Refusal::UnknownAttributes(kinds))
+    }
+}

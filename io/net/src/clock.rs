@@ -1,0 +1,40 @@
+//! The only place that asks what time it is.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A clock that was started once.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Starts at zero.
+    #[must_use]
+    pub fn start() -> Clock {
+        Clock {
+            start: Instant::now(),
+        }
+    }
+
+    /// How long ago the clock was started; never runs backwards.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds() -> u64 {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    }
+}
+
+/// Sleeps for so long and hardly longer: the kernel's habit of rounding sleeps up by 50 us is turned off for this thread.
+pub fn nap(length: Duration) {
+    // SAFETY: PR_SET_TIMERSLACK takes one integer and changes only this thread.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000) };
+    std::thread::sleep(length);
+}

@@ -1,0 +1,166 @@
+//! What an operator can say about the relay.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Secret;
+
+/// STUN and TURN.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Addresses to listen on over UDP. A wildcard (`0.0.0.0`, `[::]`) answers from the address that was asked.
+    pub listen: Vec<SocketAddr>,
+    /// The realm of the credentials. Keep it short: it is in every answer to a stranger.
+    pub realm: String,
+    /// Shared secrets of time-limited credentials (what coturn calls `use-auth-secret`). Each is accepted; the rooms hand
+    /// out credentials made with the first.
+    pub secrets: Vec<Secret>,
+    /// Usernames with fixed passwords.
+    pub users: BTreeMap<String, Secret>,
+    /// Addresses to relay from, at most one of each family. Empty: the listening addresses, and for a wildcard the
+    /// address from which packets leave for the Internet.
+    pub relay_addresses: Vec<IpAddr>,
+    /// The address that the outside sees, behind one-to-one NAT; one of each family at most.
+    pub external_addresses: Vec<IpAddr>,
+    /// Ports to relay from, `first-last`. Nothing but the relay may use them on the relay's addresses.
+    pub port_range: PortRange,
+    /// Address ranges that data may go to although they are private, special or this machine's own.
+    pub allow_peers: Vec<String>,
+    /// Address ranges that data may not go to, besides all private and special ones.
+    pub deny_peers: Vec<String>,
+    /// Threads; 0 for one on each core.
+    pub threads: u16,
+    /// Allocations of one username.
+    pub allocations_per_username: u32,
+    /// Allocations in all.
+    pub allocations: u32,
+    /// Permissions of one allocation.
+    pub permissions_per_allocation: u32,
+    /// Channels of one allocation.
+    pub channels_per_allocation: u32,
+    /// Bits a second that one allocation may carry, both directions together; 0 for no limit.
+    pub bits_per_second: u64,
+    /// Packets a second that one allocation may carry, both directions together; 0 for no limit.
+    pub packets_per_second: u64,
+    /// The longest lifetime that is granted at once, in seconds.
+    pub longest_lifetime_seconds: u32,
+    /// How far in the future a time-limited username may expire, in seconds; others are taken for forged.
+    pub longest_credential_seconds: u32,
+    /// How long a closed relay port rests before it is used again, in seconds.
+    pub port_quarantine_seconds: u32,
+    /// Microseconds by which a packet may be held back to be handled together with others. Only done under load.
+    pub coalesce_microseconds: u32,
+}
+
+impl Default for RelayConfig {
+    fn default() -> RelayConfig {
+        RelayConfig {
+            listen: vec![(Ipv4Addr::LOCALHOST, 3478).into()],
+            realm: "trefoil".to_owned(),
+            secrets: Vec::new(),
+            users: BTreeMap::new(),
+            relay_addresses: Vec::new(),
+            external_addresses: Vec::new(),
+            port_range: PortRange {
+                first: 49152,
+                last: 65535,
+            },
+            allow_peers: Vec::new(),
+            deny_peers: Vec::new(),
+            threads: 0,
+            allocations_per_username: 100,
+            allocations: 10_000,
+            permissions_per_allocation: 64,
+            channels_per_allocation: 64,
+            bits_per_second: 0,
+            packets_per_second: 0,
+            longest_lifetime_seconds: 3600,
+            longest_credential_seconds: 172_800,
+            port_quarantine_seconds: 30,
+            coalesce_microseconds: 80,
+        }
+    }
+}
+
+/// Ports from `first` to `last`, both included; written `first-last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct PortRange {
+    /// The lowest port.
+    pub first: u16,
+    /// The highest port.
+    pub last: u16,
+}
+
+impl FromStr for PortRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PortRange, String> {
+        let wrong = || format!("`{text}` is no port range; write it like 49152-65535");
+        let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+        let [first, last] =
+            [first, last].map(|port| port.trim().parse::<u16>().ok().filter(|port| *port > 0));
+        match (first, last) {
+            (Some(first), Some(last)) if first <= last => Ok(PortRange { first, last }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<PortRange, String> {
+        text.parse()
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(range: PortRange) -> String {
+        range.to_string()
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}-{}", self.first, self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_range_is_read_and_written_alike() {
+        let range: PortRange = "49152-65535".parse().unwrap();
+        assert_eq!(
+            (range.first, range.last, range.to_string().as_str()),
+            (49152, 65535, "49152-65535")
+        );
+        for wrong in ["", "1", "2-1", "0-9", "1-65536", "a-b", "1-2-3"] {
+            assert_eq!(
+                wrong.parse::<PortRange>(),
+                Err(format!("`{wrong}` is no port range; write it like 49152-65535"))
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_and_what_is_missing_has_its_default() {
+        let config: RelayConfig =
+            serde_json::from_str(r#"{"realm":"here","port_range":"50000-50001"}"#).unwrap();
+        assert_eq!(
+            (config.realm.as_str(), config.listen),
+            ("here", RelayConfig::default().listen)
+        );
+        assert!(serde_json::from_str::<RelayConfig>(r#"{"relm":"here"}"#).is_err());
+    }
+}

@@ -1,0 +1,209 @@
+//! From what the operator said to what each shard is given.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, local_addresses};
+use trefoil_turn::{Config, Credentials, Limits, Net, Offer, PeerFilter, RelayAddress, Shard};
+
+use crate::RelayConfig;
+
+/// Receive and send buffers of a listening socket, in bytes: half a second of a loaded gigabit link.
+const LISTENER_BUFFER: usize = 8 << 20;
+
+/// Opens one socket for each shard on each listening address. The outer index is the shard.
+pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Vec<UdpSocket>>> {
+    let mut all: Vec<Vec<UdpSocket>> = (0..shards).map(|_| Vec::new()).collect();
+    for wanted in &config.listen {
+        // Shared ports would also be shared with another server of the same owner, silently: so look first.
+        let probe = UdpSocket::bind(*wanted, SocketOptions::default()).with_context(|| {
+            format!("cannot listen on {wanted} over UDP; stop what uses it or change `listen` of the relay")
+        })?;
+        let address = SocketAddr::new(wanted.ip(), probe.local().port());
+        drop(probe);
+        let options = SocketOptions {
+            reuse_port: true,
+            buffer_bytes: LISTENER_BUFFER,
+        };
+        for shard in &mut all {
+            let socket =
+                UdpSocket::bind(address, options).with_context(|| format!("cannot listen on {address}"))?;
+            shard.push(socket);
+        }
+    }
+    if config.listen.is_empty() {
+        bail!("the relay listens nowhere; name at least one address in `listen`");
+    }
+    Ok(all)
+}
+
+/// The machine's configuration for one shard.
+pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Shard) -> Result<Config> {
+    let own = local_addresses().context("cannot list this machine's addresses")?;
+    let relay_addresses = relay_addresses(config, listening)?;
+    let own_relays = relay_addresses
+        .iter()
+        .flat_map(|address| [address.bound, address.advertised])
+        .collect();
+    let filter = PeerFilter::new(
+        nets("allow_peers", &config.allow_peers)?,
+        nets("deny_peers", &config.deny_peers)?,
+        own.clone(),
+        own_relays,
+    );
+    let expand = |address: &SocketAddr| -> Vec<SocketAddr> {
+        let hosts = if address.ip().is_unspecified() {
+            own.clone()
+        } else {
+            vec![address.ip()]
+        };
+        hosts
+            .into_iter()
+            .map(|host| SocketAddr::new(host, address.port()))
+            .collect()
+    };
+    Ok(Config {
+        realm: config.realm.clone(),
+        credentials: Credentials {
+            secrets: config
+                .secrets
+                .iter()
+                .map(|secret| secret.reveal().as_bytes().to_vec())
+                .collect(),
+            fixed: config
+                .users
+                .iter()
+                .map(|(name, secret)| (name.clone(), secret.reveal().to_owned()))
+                .collect(),
+        },
+        offer: Offer::default(),
+        relay_addresses,
+        ports: config.port_range.first..=config.port_range.last,
+        shard,
+        filter,
+        listeners: listening.iter().flat_map(expand).collect(),
+        limits: limits(config),
+    })
+}
+
+fn limits(config: &RelayConfig) -> Limits {
+    let unless_zero = |rate: u64| (rate > 0).then_some(rate);
+    Limits {
+        longest_lifetime: Duration::from_secs(config.longest_lifetime_seconds.into()),
+        permissions: config.permissions_per_allocation as usize,
+        channels: config.channels_per_allocation as usize,
+        bits_per_second: unless_zero(config.bits_per_second),
+        packets_per_second: unless_zero(config.packets_per_second),
+        longest_credential: Duration::from_secs(config.longest_credential_seconds.into()),
+        quarantine: Duration::from_secs(config.port_quarantine_seconds.into()),
+        ..Limits::default()
+    }
+}
+
+fn nets(setting: &str, texts: &[String]) -> Result<Vec<Net>> {
+    texts
+        .iter()
+        .map(|text| {
+            text.parse::<Net>()
+                .with_context(|| format!("in `{setting}` of the relay"))
+        })
+        .collect()
+}
+
+/// At most one relay address of each family, each with what the outside sees.
+fn relay_addresses(config: &RelayConfig, listening: &[SocketAddr]) -> Result<Vec<RelayAddress>> {
+    let mut chosen = Vec::new();
+    for v4 in [true, false] {
+        let named = config
+            .relay_addresses
+            .iter()
+            .find(|ip| ip.is_ipv4() == v4)
+            .copied();
+        let heard = || {
+            let address = listening.iter().find(|address| address.is_ipv4() == v4)?;
+            if address.ip().is_unspecified() {
+                address_towards_internet(v4)
+            } else {
+                Some(address.ip())
+            }
+        };
+        let bound: Option<IpAddr> = if config.relay_addresses.is_empty() {
+            heard()
+        } else {
+            named
+        };
+        let external = config
+            .external_addresses
+            .iter()
+            .find(|ip| ip.is_ipv4() == v4)
+            .copied();
+        match (bound, external) {
+            (Some(bound), external) => chosen.push(RelayAddress {
+                bound,
+                advertised: external.unwrap_or(bound),
+            }),
+            (None, Some(external)) => bail!(
+                "the external address {external} has no relay address of its family; add one to `relay_addresses`"
+            ),
+            (None, None) => {}
+        }
+    }
+    if chosen.is_empty() {
+        bail!("there is no address to relay from; name one in `relay_addresses`");
+    }
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(config: &RelayConfig, listening: &str, expected: &[(&str, &str)]) {
+        let expected: Vec<RelayAddress> = expected
+            .iter()
+            .map(|(bound, seen)| RelayAddress {
+                bound: bound.parse().unwrap(),
+                advertised: seen.parse().unwrap(),
+            })
+            .collect();
+        assert_eq!(
+            relay_addresses(config, &[listening.parse().unwrap()]).unwrap(),
+            expected
+        );
+    }
+
+    #[test]
+    fn the_relay_address_is_the_listening_one_unless_it_is_named() {
+        check(
+            &RelayConfig::default(),
+            "127.0.0.1:3478",
+            &[("127.0.0.1", "127.0.0.1")],
+        );
+        let config = RelayConfig {
+            relay_addresses: vec!["127.0.0.2".parse().unwrap(), "::1".parse().unwrap()],
+            external_addresses: vec!["198.51.100.1".parse().unwrap()],
+            ..RelayConfig::default()
+        };
+        check(
+            &config,
+            "127.0.0.1:3478",
+            &[("127.0.0.2", "198.51.100.1"), ("::1", "::1")],
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_a_list_stops_the_start_and_is_named() {
+        let config = RelayConfig {
+            deny_peers: vec!["10.0.0.0/99".to_owned()],
+            ..RelayConfig::default()
+        };
+        let listening = ["127.0.0.1:3478".parse().unwrap()];
+        let error = machine(&config, &listening, Shard { index: 0, count: 1 }).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(
+            text.contains("deny_peers") && text.contains("10.0.0.0/99"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! What the relay tells a monitoring system.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use trefoil_net::Sums;
+use trefoil_turn::{Counts, Ledger};
+
+/// What one shard last said about itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) counts: Counts,
+    pub(crate) sums: Sums,
+    pub(crate) handover_dropped: u64,
+}
+
+/// A place for each shard's reading; written about once a second, never for a packet.
+#[derive(Clone, Debug)]
+pub(crate) struct Meters {
+    pub(crate) shards: Vec<Arc<Mutex<Reading>>>,
+    pub(crate) ledger: Arc<Mutex<Ledger>>,
+}
+
+type Picked = fn(&Reading) -> u64;
+
+/// Name, help and value of each counter without labels.
+const COUNTERS: &[(&str, &str, Picked)] = &[
+    ("relay_allocations_made", "Allocations made", |reading| {
+        reading.counts.allocations
+    }),
+    ("relay_bindings", "Binding requests answered", |reading| {
+        reading.counts.bindings
+    }),
+    (
+        "relay_malformed",
+        "Packets that were no message for a server",
+        |reading| reading.counts.malformed,
+    ),
+    (
+        "relay_unroutable",
+        "Packets without allocation, permission or channel",
+        |reading| reading.counts.unroutable,
+    ),
+    (
+        "relay_over_rate",
+        "Packets over the rate of their allocation",
+        |reading| reading.counts.over_rate,
+    ),
+    (
+        "relay_packets_from_clients",
+        "Packets relayed from clients",
+        |reading| reading.counts.traffic.packets_from_client,
+    ),
+    (
+        "relay_bytes_from_clients",
+        "Bytes relayed from clients",
+        |reading| reading.counts.traffic.bytes_from_client,
+    ),
+    (
+        "relay_packets_to_clients",
+        "Packets relayed to clients",
+        |reading| reading.counts.traffic.packets_to_client,
+    ),
+    ("relay_bytes_to_clients", "Bytes relayed to clients", |reading| {
+        reading.counts.traffic.bytes_to_client
+    }),
+    (
+        "relay_send_dropped",
+        "Datagrams that the kernel did not take",
+        |reading| reading.sums.dropped,
+    ),
+    (
+        "relay_handover_dropped",
+        "Packets between shards that found a full queue",
+        |reading| reading.handover_dropped,
+    ),
+];
+
+impl Collector for Meters {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let readings: Vec<Reading> = self.shards.iter().map(|shard| lock(shard).clone()).collect();
+        for (name, help, picked) in COUNTERS {
+            let sum: u64 = readings.iter().map(picked).sum();
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(sum).encode(metric)?;
+        }
+        let (usernames, allocations) = lock(&self.ledger).sums();
+        for (name, help, value) in [
+            (
+                "relay_allocations",
+                "Allocations that live",
+                i64::from(allocations),
+            ),
+            (
+                "relay_usernames",
+                "Usernames that hold allocations",
+                i64::try_from(usernames).unwrap_or(i64::MAX),
+            ),
+        ] {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value).encode(metric)?;
+        }
+        let refusals = |reading: &Reading| reading.counts.refusals.clone();
+        labelled(
+            &mut encoder,
+            &readings,
+            ("relay_refusals", "Requests refused", "reason"),
+            refusals,
+        )?;
+        let forbidden = |reading: &Reading| reading.counts.forbidden.clone();
+        labelled(
+            &mut encoder,
+            &readings,
+            ("relay_forbidden_peers", "Peers refused, by rule", "rule"),
+            forbidden,
+        )
+    }
+}
+
+fn labelled(
+    encoder: &mut DescriptorEncoder<'_>,
+    readings: &[Reading],
+    (name, help, label): (&str, &str, &str),
+    picked: impl Fn(&Reading) -> std::collections::BTreeMap<&'static str, u64>,
+) -> Result<(), fmt::Error> {
+    let mut sums = std::collections::BTreeMap::new();
+    for (reason, count) in readings.iter().flat_map(picked) {
+        *sums.entry(reason).or_default() += count;
+    }
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (reason, count) in sums {
+        let labels = [(label, reason)];
+        let counter: ConstCounter<u64> = ConstCounter::new(count);
+        counter.encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// A reading is whole whatever became of the thread that wrote it.
+pub(crate) fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,155 @@
+//! coturn's own client against a running relay, for flows over UDP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's helpers fail as the test does"
+)]
+
+use std::io::Read;
+use std::net::UdpSocket;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use trefoil_relay::{Relay, RelayConfig, Secret};
+
+fn relay(threads: u16) -> Relay {
+    let config = RelayConfig {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        users: [("ann".to_owned(), Secret::new("north"))].into(),
+        secrets: vec![Secret::new("rotated"), Secret::new("current")],
+        relay_addresses: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
+        allow_peers: vec!["127.0.0.2/32".to_owned()],
+        threads,
+        ..RelayConfig::default()
+    };
+    Relay::start(config).unwrap()
+}
+
+/// A peer that sends everything back, for as long as it lives.
+struct Echo {
+    port: u16,
+    stop: Arc<AtomicBool>,
+}
+
+impl Echo {
+    fn start() -> Echo {
+        let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let (port, stop) = (
+            socket.local_addr().unwrap().port(),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let stopped = stop.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 2048];
+            while !stopped.load(Ordering::Acquire) {
+                if let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                    let _ = socket.send_to(&buffer[..length], from);
+                }
+            }
+        });
+        Echo { port, stop }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// Runs the client and returns what it printed; fails if it takes a minute. Nothing if it is not installed.
+fn uclient(relay: &Relay, arguments: &[&str]) -> Option<String> {
+    let port = relay.listening()[0].port().to_string();
+    let mut command = Command::new("turnutils_uclient");
+    command
+        .args(["-p", &port, "-n", "5", "-m", "2", "-l", "170"])
+        .args(arguments)
+        .arg("127.0.0.1");
+    let mut child = match command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() {
+        Ok(child) => child,
+        Err(_) => {
+            println!("turnutils_uclient is not installed (Debian: coturn); nothing was tested");
+            return None;
+        }
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut out = child.stdout.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = out.read_to_string(&mut text);
+        text
+    });
+    while !reader.is_finished() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("{arguments:?}: no end after a minute");
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let status = child.wait().unwrap();
+    let text = reader.join().unwrap();
+    assert!(status.success(), "{arguments:?}: {status}\n{text}");
+    Some(text)
+}
+
+/// Nothing was lost, and something was sent.
+fn check_flow(relay: &Relay, arguments: &[&str]) {
+    let Some(text) = uclient(relay, arguments) else {
+        return;
+    };
+    let all = text
+        .lines()
+        .filter(|line| line.contains("tot_send_msgs"))
+        .next_back()
+        .unwrap_or_default();
+    let number = |name: &str| -> u32 {
+        let after = all.split_once(name).map(|(_, rest)| rest).unwrap_or_default();
+        after
+            .trim_start_matches(['=', ' ', ':'])
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    let (sent, received) = (number("tot_send_msgs"), number("tot_recv_msgs"));
+    assert!(sent >= 10 && sent == received, "{arguments:?}: {all}\n{text}");
+}
+
+#[test]
+fn data_goes_to_a_peer_and_back_through_channels_and_indications() {
+    let (relay, echo) = (relay(1), Echo::start());
+    let port = echo.port.to_string();
+    for extra in [&[][..], &["-s"]] {
+        let base = ["-u", "ann", "-w", "north", "-e", "127.0.0.2", "-r", &port, "-c"];
+        check_flow(&relay, &[&base[..], extra].concat());
+    }
+}
+
+#[test]
+fn two_clients_meet_through_their_relayed_addresses_also_across_shards() {
+    for threads in [1, 3] {
+        let relay = relay(threads);
+        for extra in [&[][..], &["-s"]] {
+            check_flow(
+                &relay,
+                &[&["-u", "ann", "-w", "north", "-y", "-c", "-m", "8"][..], extra].concat(),
+            );
+        }
+    }
+}
+
+#[test]
+fn time_limited_credentials_are_taken_with_each_secret() {
+    let (relay, echo) = (relay(1), Echo::start());
+    let port = echo.port.to_string();
+    for secret in ["rotated", "current"] {
+        check_flow(
+            &relay,
+            &["-u", "bob", "-W", secret, "-e", "127.0.0.2", "-r", &port, "-c"],
+        );
+    }
+}
