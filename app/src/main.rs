@@ -1,2 +1,34 @@
-//! The binary `trefoil`.
-fn main() {}
+//! The binary `trefoil`: one command that starts every server, and a few that help to run it.
+
+mod arguments;
+mod banner;
+mod check;
+mod config;
+mod config_page;
+mod doctor;
+mod logging;
+mod serve;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let Arguments { command, serve } = Arguments::parse();
+    let done = match command.unwrap_or(Command::Serve(serve)) {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trefoil: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

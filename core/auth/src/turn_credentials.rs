@@ -24,7 +24,11 @@ pub fn turn_password(secret: &[u8], username: &str) -> String {
 pub fn turn_expiry(username: &str) -> Option<u64> {
     let (expiry, identity) = username.split_once(':')?;
     let decimal = !expiry.is_empty() && expiry.bytes().all(|byte| byte.is_ascii_digit());
-    if identity.is_empty() || !decimal { None } else { expiry.parse().ok() }
+    if identity.is_empty() || !decimal {
+        None
+    } else {
+        expiry.parse().ok()
+    }
 }
 
 #[cfg(test)]
@@ -34,13 +38,26 @@ mod tests {
     #[test]
     fn the_password_is_the_one_that_coturn_computes() {
         // printf '1795268400:ann' | openssl dgst -sha1 -hmac north -binary | base64
-        assert_eq!(turn_password(b"north", "1795268400:ann"), "/34J11WMZNPebH+CkLKV2zGu+f0=");
+        assert_eq!(
+            turn_password(b"north", "1795268400:ann"),
+            "/34J11WMZNPebH+CkLKV2zGu+f0="
+        );
     }
 
     #[test]
     fn a_username_says_when_it_expires() {
         assert_eq!(turn_expiry(&turn_username(17, "ann")), Some(17));
-        for wrong in ["", ":", "17", "17:", ":ann", "-1:ann", "+1:ann", "1e9:ann", "99999999999999999999999:ann"] {
+        for wrong in [
+            "",
+            ":",
+            "17",
+            "17:",
+            ":ann",
+            "-1:ann",
+            "+1:ann",
+            "1e9:ann",
+            "99999999999999999999999:ann",
+        ] {
             assert_eq!(turn_expiry(wrong), None, "{wrong}");
         }
     }

@@ -1,1 +1,17 @@
 //! Every message that leaves the process: the signalling protocol and the HTTP bodies.
+//!
+//! docs/PROTOCOL.md is the contract; a test parses every example there with these types.
+
+mod client;
+mod depth;
+pub mod http;
+mod server;
+mod shared;
+
+pub use client::{ClientMessage, Join, JoinResume, Unreadable};
+pub use depth::{DEPTH_LIMIT, is_too_deep};
+pub use server::{Joined, Refused, Resume, ServerMessage, relayed};
+pub use shared::{IceServer, LeaveReason, Muted, Participant, Permission, Role, Room, Topology};
+
+/// The version of the protocol.
+pub const VERSION: u64 = 1;

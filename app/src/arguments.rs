@@ -1,0 +1,113 @@
+//! The command line, as clap reads it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Rooms, signalling, STUN/TURN and media for WebRTC in one binary.
+///
+/// Without a command it serves; without a configuration it serves this machine only, in development mode.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the servers (also what happens without a command).
+    Serve(ServeArguments),
+    /// Print a join token for one person and one room.
+    Token(TokenArguments),
+    /// Read the configuration, say what is wrong with it, and print what would run.
+    Check(CheckArguments),
+    /// Try a STUN/TURN server from outside, and say in plain words what does not work.
+    Doctor(DoctorArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// The configuration (TOML); docs/CONFIG.md lists every setting.
+    #[arg(long, short, env = "TREFOIL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where rooms and signalling listen, instead of `server.listen`; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Where STUN and TURN listen, instead of `relay.listen`; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) relay: Option<SocketAddr>,
+    /// Start only this one of the servers.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Only>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Only {
+    /// Rooms and signalling, without STUN/TURN.
+    Rooms,
+    /// STUN/TURN, without rooms and signalling.
+    Relay,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// The configuration that holds the API keys.
+    #[arg(long, short, env = "TREFOIL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The API key to sign with; needed if the configuration has none or several.
+    #[arg(long, env = "TREFOIL_KEY")]
+    pub(crate) key: Option<String>,
+    /// The secret of that key, where there is no configuration. An environment variable stays out of `ps`.
+    #[arg(long, env = "TREFOIL_SECRET", hide_env_values = true)]
+    pub(crate) secret: Option<String>,
+    /// The namespace of the room.
+    #[arg(long, default_value = "default")]
+    pub(crate) namespace: String,
+    /// The room that the token opens.
+    #[arg(long, default_value = "lobby")]
+    pub(crate) room: String,
+    /// Who joins: your application's own id for the person.
+    #[arg(long)]
+    pub(crate) identity: String,
+    /// The name that others see; the identity if left out.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// moderator, speaker or viewer.
+    #[arg(long, default_value = "speaker")]
+    pub(crate) role: String,
+    /// How long the token is good for.
+    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
+    pub(crate) ttl: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The configuration to check.
+    #[arg(long, short, env = "TREFOIL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// A turnserver.conf to say again in Trefoil's words, instead.
+    #[arg(long, value_name = "TURNSERVER_CONF", conflicts_with = "config")]
+    pub(crate) coturn: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// The server to try, as HOST or HOST:PORT; what the configuration tells clients if left out.
+    #[arg(long)]
+    pub(crate) server: Option<String>,
+    /// The configuration that holds relay.secrets.
+    #[arg(long, short, env = "TREFOIL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The shared secret of time-limited credentials, where there is no configuration.
+    #[arg(long, env = "TREFOIL_TURN_SECRET", hide_env_values = true)]
+    pub(crate) secret: Option<String>,
+    /// A static name, for servers that have them.
+    #[arg(long)]
+    pub(crate) username: Option<String>,
+    /// The password of that name.
+    #[arg(long, env = "TREFOIL_TURN_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+}

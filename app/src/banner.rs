@@ -1,0 +1,89 @@
+//! What a person sees at the start: a few lines that say what runs where, and one link to open.
+
+use std::{fmt, net::SocketAddr};
+
+/// What runs, and where it listens.
+#[derive(Debug)]
+pub(crate) struct Banner {
+    /// Where rooms and signalling listen, if they run.
+    pub(crate) rooms: Option<SocketAddr>,
+    /// Where STUN and TURN listen; empty if they do not run.
+    pub(crate) relay: Vec<SocketAddr>,
+    /// How the world reaches the page, if that was configured.
+    pub(crate) public_url: Option<String>,
+    /// Whether guests may join without a token.
+    pub(crate) development: bool,
+}
+
+impl fmt::Display for Banner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Trefoil {}", env!("CARGO_PKG_VERSION"))?;
+        if self.development {
+            write!(
+                f,
+                ", development mode: guests may join, and only this machine can reach it"
+            )?;
+        }
+        writeln!(f, "\n")?;
+        if let Some(rooms) = self.rooms {
+            writeln!(f, "  rooms and signalling   {rooms} (HTTP, WebSocket)")?;
+        }
+        for relay in &self.relay {
+            writeln!(f, "  STUN and TURN          {relay} (UDP)")?;
+        }
+        if let Some(rooms) = self.rooms {
+            let link = self
+                .public_url
+                .clone()
+                .unwrap_or_else(|| format!("http://{rooms}"));
+            writeln!(
+                f,
+                "\nOpen {}/ in two windows to call yourself. Ctrl-C stops everything.",
+                link.trim_end_matches('/')
+            )?;
+        }
+        if self.development {
+            writeln!(
+                f,
+                "To serve others: a configuration with keys, see docs/CONFIG.md."
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn development_mode_says_so_and_gives_one_link() {
+        let banner = Banner {
+            rooms: Some("127.0.0.1:8080".parse().unwrap()),
+            relay: vec!["127.0.0.1:3478".parse().unwrap()],
+            public_url: None,
+            development: true,
+        };
+        let text = banner.to_string();
+        assert!(
+            text.contains("development mode") && text.contains("127.0.0.1:3478"),
+            "{text}"
+        );
+        assert_eq!(text.matches("http://").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn the_public_url_is_the_link_where_there_is_one() {
+        let banner = Banner {
+            rooms: Some("0.0.0.0:8080".parse().unwrap()),
+            relay: Vec::new(),
+            public_url: Some("https://meet.example.org/".to_owned()),
+            development: false,
+        };
+        let text = banner.to_string();
+        assert!(
+            text.contains("Open https://meet.example.org/ in") && !text.contains("development"),
+            "{text}"
+        );
+    }
+}

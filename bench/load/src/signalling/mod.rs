@@ -1,0 +1,4 @@
+//! Clients of signalling servers.
+
+pub mod dialect;
+pub mod socket;

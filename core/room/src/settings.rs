@@ -1,0 +1,98 @@
+//! How a room is set up, and the rules that all rooms share.
+
+use std::{sync::Arc, time::Duration};
+
+/// How media travels between the people of a room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Topology {
+    /// Everybody sends to everybody (RFC 7667 section 3.4, full mesh).
+    #[default]
+    P2p,
+    /// Through a Selective Forwarding Middlebox (RFC 7667 section 3.7).
+    Sfu,
+    /// Through a mixer (RFC 7667 section 3.6).
+    Mixed,
+}
+
+impl Topology {
+    /// The word for it on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P2p => "p2p",
+            Self::Sfu => "sfu",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// What can be set for one room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RoomSettings {
+    /// How many seats it has.
+    pub member_limit: u32,
+    /// How media travels.
+    pub topology: Topology,
+    /// Whether only those who hold a seat may come in.
+    pub locked: bool,
+    /// How long an empty room stays; for ever if `None`.
+    pub empty_timeout: Option<Duration>,
+}
+
+/// A change of [`RoomSettings`]; what is `None` stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SettingsChange {
+    /// New number of seats; nobody who is inside loses theirs.
+    pub member_limit: Option<u32>,
+    /// New topology.
+    pub topology: Option<Topology>,
+    /// New lock.
+    pub locked: Option<bool>,
+    /// New life of the empty room.
+    pub empty_timeout: Option<Option<Duration>>,
+}
+
+impl RoomSettings {
+    /// The settings after `change`.
+    #[must_use]
+    pub fn after(self, change: SettingsChange) -> Self {
+        Self {
+            member_limit: change.member_limit.unwrap_or(self.member_limit),
+            topology: change.topology.unwrap_or(self.topology),
+            locked: change.locked.unwrap_or(self.locked),
+            empty_timeout: change.empty_timeout.unwrap_or(self.empty_timeout),
+        }
+    }
+}
+
+/// The times that all rooms keep.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// A seat is free this long after its owner was last heard.
+    pub seat_freed_after: Duration,
+    /// A session can be resumed for this long after its connection broke.
+    pub resume_window: Duration,
+    /// Who was kicked stays out for this long.
+    pub kick_lasts: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            seat_freed_after: Duration::from_secs(18),
+            resume_window: Duration::from_secs(30),
+            kick_lasts: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What everybody in a room may know of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RoomView {
+    /// The namespace it is in.
+    pub namespace: Arc<str>,
+    /// Its name there.
+    pub name: Arc<str>,
+    /// How it is set up.
+    pub settings: RoomSettings,
+}

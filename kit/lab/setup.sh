@@ -1,0 +1,18 @@
+#!/bin/bash
+# Installs what the tests need on Debian, as root: browsers, coturn, network tools, npm packages. Quick when all is there.
+set -euo pipefail; cd "$(dirname "$0")"
+packages=(chromium firefox-esr fonts-noto-cjk iproute2 nftables conntrack ethtool iputils-ping socat coturn ffmpeg openssl procps)
+command -v node >/dev/null || packages+=(nodejs npm)
+missing=()
+for package in "${packages[@]}"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null
+fi
+# Debian starts a TURN server of its own; the tests start theirs where nothing else listens.
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  npm ci --no-audit --no-fund --loglevel=error
+fi
+./make-media.sh

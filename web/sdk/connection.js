@@ -1,0 +1,205 @@
+//! One RTCPeerConnection to one participant: perfect negotiation, candidates, ICE restart, and what each mid carries.
+import { Emitter } from './emitter.js';
+
+/** How long a broken path may heal by itself before ICE is restarted; the polite side waits longer, so that offers seldom cross. */
+const HEAL_MS = { impolite: 3_000, polite: 4_500 };
+/** More tracks than this from one participant are not looked at. */
+const TRACK_LIMIT = 64;
+
+/**
+ * @typedef {import('./publication.js').Publication} Publication
+ * @typedef {import('./types.js').SignalData} SignalData
+ * @typedef {Omit<import('./types.js').RemoteTrack, 'participant'>} ReceivedTrack
+ */
+
+/** @extends {Emitter<{track: ReceivedTrack, trackEnded: ReceivedTrack, state: RTCPeerConnectionState, channel: RTCDataChannel}>} */
+export class Connection extends Emitter {
+  #polite; #send;
+  /** Offers may be made: we are the one who calls, or the first offer has come. */ #ready;
+  #answered = false; #makingOffer = false; #ignoreOffer = false; #settingAnswer = false;
+  /** Incoming signals are worked off one after another. */ #work = Promise.resolve();
+  /** @type {Map<Publication, RTCRtpTransceiver | null>} */ #sending = new Map();
+  /** @type {Map<string, ReceivedTrack>} */ #receiving = new Map();
+  /** What belongs together: face and voice, a screen and its sound. @type {Map<string, MediaStream>} */ #streams = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #healing;
+
+  /**
+   * @param {object} options
+   * @param {string} options.id  names this connection in every signal about it
+   * @param {boolean} options.calls  this side makes the first offer
+   * @param {boolean} options.polite
+   * @param {RTCConfiguration} options.configuration
+   * @param {Iterable<Publication>} options.publications
+   * @param {(data: SignalData) => void} options.send
+   */
+  constructor({ id, calls, polite, configuration, publications, send }) {
+    super();
+    this.id = id; this.calls = calls;
+    this.#ready = calls; this.#polite = polite; this.#send = send;
+    const pc = this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration });
+    pc.onnegotiationneeded = () => this.#offer();
+    pc.onicecandidate = ({ candidate }) => { if (candidate) send({ connection: id, candidate: candidate.toJSON() }); };
+    pc.oniceconnectionstatechange = () => this.#watchPath();
+    pc.onconnectionstatechange = () => this.emit('state', pc.connectionState);
+    pc.ondatachannel = ({ channel }) => this.emit('channel', channel);
+    /** Both sides open it with the same number, so neither waits for the other. */
+    this.channel = pc.createDataChannel('trefoil', { negotiated: true, id: 0 });
+    for (const publication of publications) this.#sending.set(publication, null);
+    if (calls) this.#attachAll();
+  }
+
+  /** Nothing but our own first offer has happened yet. */
+  get unanswered() { return this.calls && !this.#answered; }
+  get tracks() { return [...this.#receiving.values()]; }
+
+  /** @param {Publication} publication */
+  publish(publication) {
+    this.#sending.set(publication, null);
+    if (this.#ready) this.#attach(publication);
+  }
+
+  /** @param {Publication} publication */
+  unpublish(publication) {
+    const transceiver = this.#sending.get(publication);
+    this.#sending.delete(publication);
+    if (!transceiver || transceiver.currentDirection === 'stopped') return;
+    transceiver.sender.replaceTrack(null);
+    transceiver.direction = 'recvonly';
+  }
+
+  /** The publication has another track, or none for a while. @param {Publication} publication */
+  replace(publication) {
+    return this.#sending.get(publication)?.sender.replaceTrack(publication.track);
+  }
+
+  /** @param {SignalData} signal */
+  receive(signal) {
+    this.#work = this.#work.then(() => this.#receive(signal)).catch((error) => {
+      if (this.pc.signalingState !== 'closed') console.warn('trefoil: a signal could not be applied', error);
+    });
+    return this.#work;
+  }
+
+  /** @param {RTCConfiguration} configuration  for the next gathering */
+  configure(configuration) {
+    this.pc.setConfiguration({ ...this.pc.getConfiguration(), ...configuration });
+  }
+
+  /** New candidates over whatever network there is now. */
+  restart() { if (this.#ready) this.pc.restartIce(); }
+
+  close() {
+    clearTimeout(this.#healing);
+    this.pc.close();
+    for (const track of this.tracks) this.emit('trackEnded', track);
+    this.#receiving.clear();
+  }
+
+  async #offer() {
+    if (!this.#ready) return;
+    try {
+      this.#makingOffer = true;
+      await this.pc.setLocalDescription();
+      this.#describe();
+    } catch (error) {
+      if (this.pc.signalingState !== 'closed') console.warn('trefoil: no offer could be made', error);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  #describe() {
+    const { localDescription } = this.pc;
+    if (!localDescription) return;
+    /** @type {Record<string, import('./types.js').TrackNote>} */
+    const tracks = {};
+    for (const [{ id, source }, transceiver] of this.#sending) if (transceiver?.mid) tracks[transceiver.mid] = { id, source };
+    this.#send({ connection: this.id, description: { type: localDescription.type, sdp: localDescription.sdp }, tracks });
+  }
+
+  /** https://www.w3.org/TR/webrtc/#perfect-negotiation-example @param {SignalData} signal */
+  async #receive({ description, candidate, tracks }) {
+    const { pc } = this;
+    if (candidate) {
+      try { await pc.addIceCandidate(candidate); } catch (error) { if (!this.#ignoreOffer) throw error; }
+    }
+    if (!description) return;
+    const calm = !this.#makingOffer && (pc.signalingState === 'stable' || this.#settingAnswer);
+    this.#ignoreOffer = !this.#polite && description.type === 'offer' && !calm;
+    if (this.#ignoreOffer) return;
+    this.#settingAnswer = description.type === 'answer';
+    try { await pc.setRemoteDescription(description); } finally { this.#settingAnswer = false; }
+    this.#answered = true;
+    this.#note(tracks);
+    if (description.type !== 'offer') return;
+    this.#ready = true;
+    await this.#attachAll();
+    await pc.setLocalDescription();
+    this.#describe();
+  }
+
+  async #attachAll() {
+    const waiting = [...this.#sending].filter(([, transceiver]) => !transceiver);
+    await Promise.all(waiting.map(([publication]) => this.#attach(publication)));
+  }
+
+  /** Finds an idle m= section for a publication or makes one. @param {Publication} publication */
+  async #attach(publication) {
+    const { pc } = this, { track, kind, streams } = publication, taken = new Set(this.#sending.values());
+    const idle = pc.getTransceivers().find((t) => !taken.has(t) && t.currentDirection !== 'stopped' && t.receiver.track.kind === kind);
+    if (!idle) {
+      this.#sending.set(publication, pc.addTransceiver(track ?? kind, { direction: 'sendrecv', streams }));
+      return;
+    }
+    this.#sending.set(publication, idle);
+    idle.sender.setStreams?.(...streams);
+    idle.direction = 'sendrecv';
+    await idle.sender.replaceTrack(track);
+  }
+
+  /** What the other side says it sends now, by mid. @param {SignalData['tracks']} tracks */
+  #note(tracks) {
+    const now = new Map(), transceivers = this.pc.getTransceivers();
+    for (const [mid, { id, source }] of Object.entries(tracks ?? this.#guess()).slice(0, TRACK_LIMIT)) {
+      const track = transceivers.find((t) => t.mid === mid)?.receiver.track;
+      if (track) now.set(String(id), { id: String(id), source: String(source), kind: track.kind, track, stream: this.#streamFor(String(source)) });
+    }
+    for (const [id, was] of this.#receiving) {
+      if (now.get(id)?.track === was.track) continue;
+      this.#receiving.delete(id);
+      was.stream.removeTrack(was.track);
+      this.emit('trackEnded', was);
+    }
+    for (const [id, track] of now) {
+      if (this.#receiving.has(id)) continue;
+      this.#receiving.set(id, track);
+      track.stream.addTrack(track.track);
+      this.emit('track', track);
+    }
+  }
+
+  /** @param {string} source */
+  #streamFor(source) {
+    const group = { microphone: 'camera', 'screen-audio': 'screen' }[source] ?? source;
+    const stream = this.#streams.get(group) ?? new MediaStream();
+    this.#streams.set(group, stream);
+    return stream;
+  }
+
+  /** For another side that does not say: one track for each m= section that it sends on. */
+  #guess() {
+    /** @type {Record<string, import('./types.js').TrackNote>} */
+    const tracks = {};
+    for (const { mid, currentDirection, direction, receiver } of this.pc.getTransceivers()) {
+      if (mid && /recv/.test(currentDirection ?? direction)) tracks[mid] = { id: mid, source: receiver.track.kind === 'audio' ? 'microphone' : 'camera' };
+    }
+    return tracks;
+  }
+
+  #watchPath() {
+    clearTimeout(this.#healing);
+    const { iceConnectionState } = this.pc;
+    if (iceConnectionState === 'failed') this.restart();
+    if (iceConnectionState === 'disconnected') this.#healing = setTimeout(() => this.restart(), this.#polite ? HEAL_MS.polite : HEAL_MS.impolite);
+  }
+}

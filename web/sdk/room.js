@@ -1,0 +1,247 @@
+//! A room that we are in: who is here, what we and they send, messages, moderation, and leaving.
+import { Emitter } from './emitter.js';
+import { TrefoilError, refusal } from './errors.js';
+import { onDevicesChanged, onNetworkChanged, openCamera, openMicrophone, openScreen } from './media.js';
+import { Mesh } from './mesh.js';
+import { Publication } from './publication.js';
+
+/** Ask for new TURN credentials when this part of their life is over. */
+const REFRESH_AT = 3 / 4;
+
+/**
+ * @typedef {import('./types.js').ParticipantState} ParticipantState
+ * @typedef {import('./types.js').RemoteTrack} RemoteTrack
+ * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack}} DeviceOptions  `track`: the device is open already
+ * @typedef {object} RoomEvents
+ * @property {ParticipantState} participantJoined
+ * @property {ParticipantState} participantUpdated
+ * @property {{participant: ParticipantState, reason: string}} participantLeft
+ * @property {RemoteTrack} track  somebody's track has begun
+ * @property {RemoteTrack} trackEnded
+ * @property {{from: string, data: any}} message  through the server
+ * @property {{from: string, data: string | ArrayBuffer}} data  over the data channel
+ * @property {import('./transfer.js').IncomingFile} file  somebody offers a file
+ * @property {{from: string, audio: boolean, video: boolean}} mutedBy  a moderator has muted us
+ * @property {import('./types.js').RoomState} room
+ * @property {Publication} published
+ * @property {Publication} publicationChanged
+ * @property {Publication} unpublished
+ * @property {{participant: string, state: RTCPeerConnectionState}} connection
+ * @property {'connected' | 'reconnecting'} state  of the connection to the server
+ * @property {TrefoilError} refused  the server refused something that we asked
+ * @property {TrefoilError} closed  we are out; `left` if we wanted it
+ */
+
+/** @extends {Emitter<RoomEvents & Record<string, any>>} */
+export class Room extends Emitter {
+  #signalling; #mesh;
+  /** @type {Map<string, ParticipantState>} */ #participants = new Map();
+  #you = '';
+  /** @type {import('./types.js').RoomState} */ #state = { namespace: '', name: '', topology: 'p2p', member_limit: 0, locked: false };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #refresh;
+  /** What the server was last told of our mutes. */ #told = '';
+  #stopWatching;
+  /** Camera and microphone are one stream, so that lips and voice stay together. */ #voiceAndFace = new MediaStream();
+
+  /** Made by `join`. @param {import('./signalling.js').Signalling} signalling @param {boolean} relayOnly */
+  constructor(signalling, relayOnly) {
+    super();
+    this.#signalling = signalling;
+    const mesh = this.#mesh = new Mesh(relayOnly, (to, data) => signalling.send({ type: 'signal', to, data }));
+    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file'])) mesh.on(type, (detail) => this.emit(type, detail));
+    mesh.on('state', (detail) => this.emit('connection', detail));
+    signalling.on('joined', (joined) => this.#joined(joined));
+    signalling.on('message', (message) => this.#receive(message));
+    signalling.on('state', (state) => this.emit('state', state));
+    signalling.on('closed', (why) => this.#closed(why));
+    this.#stopWatching = onNetworkChanged(() => { signalling.probe(); mesh.restart(); });
+  }
+
+  /** Namespace, name, topology, member limit, lock. */
+  get state() { return this.#state; }
+  /** Us, as the others see us. */
+  get me() { return /** @type {ParticipantState} */ (this.#participants.get(this.#you)); }
+  /** Everybody else. */
+  get participants() { return [...this.#participants.values()].filter(({ id }) => id !== this.#you); }
+  /** What we send. */
+  get publications() { return [...this.#mesh.publications]; }
+  /** What somebody sends. @param {string} participant @returns {RemoteTrack[]} */
+  tracksOf(participant) { return this.#mesh.tracksOf(participant); }
+  /** @param {string} participant */
+  connectionState(participant) { return this.#mesh.stateOf(participant); }
+
+  /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
+  publishCamera(options) { return this.#publishDevice('camera', openCamera, options); }
+
+  /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
+  publishMicrophone(options) { return this.#publishDevice('microphone', openMicrophone, options); }
+
+  /** A screen, and its sound where there is one. @param {DisplayMediaStreamOptions} [options] @returns {Promise<Publication[]>} */
+  async publishScreen(options) {
+    const screen = await openScreen(options);
+    return screen.getTracks().map((track) => {
+      if (track.kind === 'video' && 'contentHint' in track) track.contentHint = 'detail';
+      return this.publish(track, { source: track.kind === 'video' ? 'screen' : 'screen-audio', streams: [screen] });
+    });
+  }
+
+  /**
+   * Sends a track to everybody, those who come later too.
+   * @param {MediaStreamTrack} track
+   * @param {{source: import('./types.js').Source, streams?: MediaStream[], open?: (deviceId?: string) => Promise<MediaStreamTrack>}} how
+   */
+  publish(track, how) {
+    if (!this.me.permissions.includes('publish')) {
+      track.stop();
+      throw new TrefoilError('forbidden', `a ${this.me.role} may not publish`);
+    }
+    const publication = new Publication({ track, ...how });
+    publication.on('changed', () => { this.#mesh.replace(publication); this.#tellMutes(); this.emit('publicationChanged', publication); });
+    publication.on('ended', () => this.unpublish(publication));
+    this.#mesh.publish(publication);
+    this.#tellMutes();
+    this.emit('published', publication);
+    return publication;
+  }
+
+  /** @param {Publication} publication */
+  unpublish(publication) {
+    if (!this.#mesh.publications.has(publication)) return;
+    this.#mesh.unpublish(publication);
+    publication.stop();
+    this.#tellMutes();
+    this.emit('unpublished', publication);
+  }
+
+  /** To everybody, through the server: chat, or anything of up to 60 KiB of JSON. @param {any} data */
+  sendMessage(data) { this.#signalling.send({ type: 'message', data }); }
+
+  /**
+   * Over the data channel, to one or to all. Resolves when more may be sent; rejects with `no_channel`.
+   * @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data @param {string} [to]
+   */
+  sendData(data, to) { return this.#mesh.sendData(data, to); }
+
+  /** @param {Blob} file @param {string} to @param {string} [name] */
+  sendFile(file, to, name = file instanceof File ? file.name : 'file') { return this.#mesh.sendFile(file, to, name); }
+
+  /** @param {string} name */
+  rename(name) { this.#signalling.send({ type: 'update', name }); }
+
+  // Moderators only; others hear `refused` with `forbidden`.
+  /** @param {string} participant @param {{audio?: true, video?: true}} what */
+  mute(participant, what) { this.#signalling.send({ type: 'mute', participant, ...what }); }
+  /** @param {string} participant @param {ParticipantState['role']} role */
+  setRole(participant, role) { this.#signalling.send({ type: 'role', participant, role }); }
+  /** @param {boolean} locked */
+  lock(locked) { this.#signalling.send({ type: 'lock', locked }); }
+  /** @param {string} participant */
+  kick(participant) { this.#signalling.send({ type: 'kick', participant }); }
+
+  /** By participant: direct or relayed, round trip, rates and loss since the last call. */
+  stats() { return this.#mesh.stats(); }
+
+  leave() { this.#signalling.leave(); }
+
+  /**
+   * @param {'camera' | 'microphone'} source
+   * @param {(constraints?: MediaTrackConstraints) => Promise<MediaStreamTrack>} opener
+   * @param {DeviceOptions} [options]
+   */
+  async #publishDevice(source, opener, { constraints = {}, track } = {}) {
+    const open = (/** @type {string | undefined} */ deviceId) => opener({ ...constraints, ...(deviceId && { deviceId: { exact: deviceId } }) });
+    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], open });
+  }
+
+  /** @param {import('./types.js').Joined} joined */
+  #joined(joined) {
+    this.#setRoom(joined.room);
+    this.#iceServers(joined);
+    if (joined.resumed) return; // what happened meanwhile follows as messages
+    for (const { id } of this.participants) this.#gone(id, 'session_lost');
+    this.#mesh.dropAll();
+    this.#you = this.#mesh.you = joined.you;
+    this.#participants = new Map(joined.participants.map((participant) => [participant.id, participant]));
+    for (const participant of this.participants) this.emit('participantJoined', participant);
+    this.#told = '';
+    this.#tellMutes();
+  }
+
+  /** @param {any} message */
+  #receive(message) {
+    switch (message.type) {
+      case 'signal': return this.#mesh.receive(message.from, message.data);
+      case 'message': return this.emit('message', { from: message.from, data: message.data });
+      case 'participant_joined': return this.#came(message.participant);
+      case 'participant_updated': return this.#updated(message.participant);
+      case 'participant_left': return this.#gone(message.participant, message.reason);
+      case 'mute': return this.#mutedBy(message);
+      case 'room_updated': return this.#setRoom(message.room);
+      case 'ice_servers': return this.#iceServers(message);
+      case 'refused': return this.emit('refused', refusal(message));
+      default: // a newer server may say more
+    }
+  }
+
+  /** @param {ParticipantState} participant */
+  #came(participant) {
+    if (participant.id === this.#you) return;
+    const known = this.#participants.has(participant.id);
+    this.#participants.set(participant.id, participant);
+    this.emit(known ? 'participantUpdated' : 'participantJoined', participant);
+    this.#mesh.call(participant.id);
+  }
+
+  /** @param {ParticipantState} participant */
+  #updated(participant) {
+    if (!this.#participants.has(participant.id)) return;
+    this.#participants.set(participant.id, participant);
+    this.emit('participantUpdated', participant);
+    if (participant.id === this.#you && !participant.permissions.includes('publish')) for (const publication of this.publications) this.unpublish(publication);
+  }
+
+  /** @param {string} id @param {string} reason */
+  #gone(id, reason) {
+    const participant = this.#participants.get(id);
+    if (!participant || id === this.#you) return;
+    this.#participants.delete(id);
+    this.#mesh.drop(id);
+    this.emit('participantLeft', { participant, reason });
+  }
+
+  /** @param {{from: string, audio?: boolean, video?: boolean}} order */
+  #mutedBy({ from, audio = false, video = false }) {
+    for (const publication of this.publications) if (publication.kind === 'audio' ? audio : video) publication.mute();
+    this.emit('mutedBy', { from, audio, video });
+  }
+
+  /** @param {import('./types.js').RoomState} room */
+  #setRoom(room) { this.#state = room; this.emit('room', room); }
+
+  /** @param {{ice_servers: RTCIceServer[], ice_ttl_seconds: number}} message */
+  #iceServers({ ice_servers, ice_ttl_seconds }) {
+    this.#mesh.setIceServers(ice_servers);
+    clearTimeout(this.#refresh);
+    this.#refresh = setTimeout(() => this.#signalling.send({ type: 'ice_servers' }), ice_ttl_seconds * 1000 * REFRESH_AT);
+  }
+
+  /** The others see a mark where we send no voice or no picture. */
+  #tellMutes() {
+    const live = (/** @type {string} */ source) => this.publications.some((p) => p.source === source && !p.muted);
+    const muted = { audio: !live('microphone'), video: !live('camera') }, told = JSON.stringify(muted);
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#participants.set(this.#you, { ...this.me, muted });
+    this.#signalling.send({ type: 'update', muted });
+    this.emit('participantUpdated', this.me);
+  }
+
+  /** @param {TrefoilError} why */
+  #closed(why) {
+    clearTimeout(this.#refresh);
+    this.#stopWatching();
+    this.#mesh.dropAll();
+    for (const publication of this.publications) this.unpublish(publication);
+    this.emit('closed', why);
+  }
+}

@@ -1,0 +1,69 @@
+//! The shapes of docs/PROTOCOL.md and of what the SDK hands out, for the type checker only.
+
+/**
+ * @typedef {{audio: boolean, video: boolean}} Muted
+ *
+ * @typedef {object} ParticipantState  Somebody in the room, as the server tells it.
+ * @property {string} id  made by the server, new with each join
+ * @property {string} identity  who the token says this is
+ * @property {string} name
+ * @property {'moderator' | 'speaker' | 'viewer'} role
+ * @property {string[]} permissions
+ * @property {Muted} muted
+ * @property {boolean} away  true while the connection is broken and the seat still held
+ *
+ * @typedef {object} RoomState
+ * @property {string} namespace
+ * @property {string} name
+ * @property {string} topology
+ * @property {number} member_limit
+ * @property {boolean} locked
+ *
+ * @typedef {object} Joined
+ * @property {'joined'} type
+ * @property {boolean} resumed
+ * @property {string} you
+ * @property {{token: string, window_seconds: number, received: number}} resume
+ * @property {RoomState} room
+ * @property {ParticipantState[]} participants
+ * @property {RTCIceServer[]} ice_servers
+ * @property {number} ice_ttl_seconds
+ * @property {number} [heartbeat_seconds]
+ *
+ * @typedef {object} Refused
+ * @property {'refused'} type
+ * @property {string} [of]
+ * @property {string} code
+ * @property {string} message
+ * @property {number} [retry_after_seconds]
+ *
+ * @typedef {object} SignalData  What two SDKs tell each other inside `signal`.
+ * @property {string} connection  which RTCPeerConnection this is about; made by whoever offers first
+ * @property {RTCSessionDescriptionInit} [description]
+ * @property {RTCIceCandidateInit} [candidate]
+ * @property {Record<string, TrackNote>} [tracks]  by mid: what the sender of this description sends there
+ *
+ * @typedef {{id: string, source: Source}} TrackNote
+ * @typedef {'camera' | 'microphone' | 'screen' | 'screen-audio' | string} Source
+ *
+ * @typedef {object} RemoteTrack
+ * @property {string} participant  id of who sends it
+ * @property {string} id  the publisher's name for it; the same for all who receive it
+ * @property {Source} source
+ * @property {'audio' | 'video'} kind
+ * @property {MediaStreamTrack} track
+ * @property {MediaStream} stream  together with what belongs to it: face and voice, a screen and its sound
+ *
+ * @typedef {object} JoinOptions
+ * @property {string} [url]  the server's http(s) URL; default: where the page came from
+ * @property {string} [token]  a join token; without one a guest is asked for (development mode only)
+ * @property {string} [namespace]  guests only; default `default`
+ * @property {string} [room]  guests only; default `lobby`
+ * @property {string} [name]  the display name
+ * @property {boolean} [relayOnly]  send media through TURN only
+ * @property {number} [reconnectSeconds]  how long to try again after the connection broke; default 120
+ * @property {Storage | null} [storage]  where a guest's token survives a reload; default sessionStorage
+ * @property {typeof WebSocket} [WebSocket]  another implementation, for tests and other runtimes
+ * @property {typeof fetch} [fetch]
+ */
+export {};

@@ -1,0 +1,150 @@
+//! In a room: tiles, controls and panels kept in step with what the SDK's room says.
+import { announce, h, icon } from './dom.js';
+import { explain, say, sayAgain, t } from './words.js';
+import { Stage, Tile } from './tiles.js';
+import { controls } from './controls.js';
+import { chatPanel } from './chat.js';
+import { peoplePanel } from './people.js';
+import { detailsPanel } from './details.js';
+import { settingsPanel } from './callsettings.js';
+
+export function call(room, devices, ended) {
+  const stage = new Stage(), tiles = new Map(), stops = [];
+  const banner = h('p', { class: 'banner', role: 'status', hidden: true });
+  const sound = say(h('button', { class: 'primary sound', hidden: true, on: { click: playAll } }), 'call.sound');
+  const alone = say(h('p', { class: 'alone' }), 'call.alone');
+  const toast = h('p', { class: 'toast', role: 'alert', hidden: true });
+  const panels = { chat: chatPanel(room, tell), people: peoplePanel(room), details: detailsPanel(room), settings: settingsPanel(room, devices, tell) };
+  const aside = h('aside', { class: 'panel', hidden: true });
+  const bar = controls(room, devices, { open, tell });
+  const invite = h('button', { class: 'quiet', id: 'invite', on: { click: copyLink } }, icon('link'), say(h('span'), 'call.invite'));
+  const element = h('div', { class: 'call', 'data-you': room.me.id },
+    h('header', {}, h('h1', { tabIndex: -1 }, room.state.name), invite),
+    h('main', {}, stage.element, alone, sound, banner, toast), aside, bar.element);
+  let shown = null, toastTimer;
+
+  function open(name) {
+    if (shown) panels[shown].closed?.();
+    shown = shown === name ? null : name;
+    aside.hidden = shown === null;
+    aside.replaceChildren(...(shown ? [panels[shown].element] : []));
+    element.classList.toggle('with-panel', shown !== null);
+    if (shown) { sayAgain(aside); panels[shown].opened?.(); }
+    bar.panel(shown);
+  }
+
+  /** A sentence that goes away by itself. */
+  function tell(text) {
+    toast.textContent = text;
+    toast.hidden = false;
+    clearTimeout(toastTimer);
+    toastTimer = setTimeout(() => { toast.hidden = true; }, 5000);
+  }
+
+  async function copyLink() {
+    const link = new URL(location.pathname, location.href).href;
+    try { await navigator.clipboard.writeText(link); tell(t('call.copied')); } catch { tell(link); }
+  }
+
+  function playAll() {
+    sound.hidden = true;
+    for (const tile of tiles.values()) tile.video.play().catch(() => {});
+  }
+
+  function tileOf(participant, source, options = {}) {
+    const key = `${participant} ${source}`;
+    let tile = tiles.get(key);
+    if (!tile) {
+      tiles.set(key, tile = new Tile({ participant, source, ...options }));
+      stage.add(tile);
+    }
+    return tile;
+  }
+
+  function removeTile(key) {
+    const tile = tiles.get(key);
+    tiles.delete(key);
+    if (tile) stage.remove(tile);
+  }
+
+  /** Brings the tiles of one person up to date. */
+  function draw(participant) {
+    const { id, name, muted, away } = participant, connection = room.connectionState(id), tracks = room.tracksOf(id);
+    const of = (...sources) => tracks.filter(({ source }) => sources.includes(source)).map(({ track }) => track);
+    const person = tileOf(id, 'camera');
+    person.describe({ name, muted, away, connection });
+    person.show(of('camera', 'microphone'), () => { sound.hidden = false; });
+    if (of('screen').length === 0) return removeTile(`${id} screen`);
+    const screen = tileOf(id, 'screen');
+    screen.describe({ name, key: 'tile.screen' });
+    screen.show(of('screen', 'screen-audio'), () => { sound.hidden = false; });
+  }
+
+  function drawMe() {
+    const { id, name, muted } = room.me;
+    const of = (source) => room.publications.filter((p) => p.source === source && p.track).map((p) => p.track);
+    const me = tileOf(id, 'camera', { mirrored: true, silent: true });
+    me.element.classList.add('me');
+    me.describe({ name, key: 'you', muted });
+    me.show(of('camera'));
+    if (of('screen').length === 0) return removeTile(`${id} screen`);
+    const screen = tileOf(id, 'screen', { silent: true });
+    screen.describe({ name, key: 'tile.screen' });
+    screen.show(of('screen'));
+  }
+
+  function drawAll() {
+    const here = new Set([room.me.id, ...room.participants.map(({ id }) => id)]);
+    for (const key of [...tiles.keys()]) if (!here.has(key.split(' ')[0])) removeTile(key);
+    element.dataset.you = room.me.id;
+    drawMe();
+    room.participants.forEach(draw);
+    alone.hidden = room.participants.length > 0;
+    panels.people.draw();
+  }
+  const drawOne = (id) => { const participant = room.participants.find((p) => p.id === id); if (participant) draw(participant); };
+
+  const events = {
+    participantJoined: (participant) => { drawAll(); announce(t('came', participant)); },
+    participantLeft: ({ participant }) => { drawAll(); announce(t('went', participant)); },
+    participantUpdated: drawAll,
+    track: ({ participant }) => drawOne(participant),
+    trackEnded: ({ participant }) => drawOne(participant),
+    connection: ({ participant }) => drawOne(participant),
+    published: () => { drawMe(); bar.draw(); },
+    publicationChanged: () => { drawMe(); bar.draw(); },
+    unpublished: () => { drawMe(); bar.draw(); },
+    message: () => bar.unread(shown !== 'chat'),
+    file: () => bar.unread(shown !== 'chat'),
+    mutedBy: ({ from }) => { const by = room.participants.find(({ id }) => id === from); const text = t('muted.by', { name: by?.name ?? '' }); tell(text); announce(text, 'assertive'); },
+    state: (state) => {
+      banner.hidden = state === 'connected';
+      say(banner, state === 'connected' ? 'call.reconnected' : 'call.reconnecting');
+      element.dataset.state = state;
+      if (state === 'connected') drawAll();
+    },
+    refused: (error) => tell(explain(error)),
+    closed: ended,
+  };
+  for (const [type, listener] of Object.entries(events)) stops.push(room.on(type, listener));
+  const lock = wakeLock();
+  bar.start();
+  drawAll();
+  return {
+    element,
+    close: () => { stops.forEach((stop) => stop()); bar.stop(); Object.values(panels).forEach((panel) => panel.closed?.()); lock(); clearTimeout(toastTimer); room.leave(); devices.stop(); },
+  };
+}
+
+/** Keeps a phone's screen on while in a call, where the browser can. */
+function wakeLock() {
+  let lock = null, over = false;
+  const take = async () => {
+    if (over || document.visibilityState !== 'visible') return;
+    lock = await navigator.wakeLock?.request('screen').catch(() => null);
+    if (over) lock?.release();
+  };
+  document.addEventListener('visibilitychange', take);
+  take();
+  return () => { over = true; document.removeEventListener('visibilitychange', take); lock?.release(); };
+}
