@@ -239,15 +239,9 @@ impl Running {
 
     /// Sends data to a client. With `in_place` the bytes before the data are free for a header.
     fn deliver(&mut self, client: ClientAddr, framing: Framing, body: Range<usize>, in_place: bool) {
-        let serves = |listener: &&UdpSocket| {
-            let bound = listener.local();
-            bound.port() == client.local.port()
-                && (bound.ip() == client.local.ip() || bound.ip().is_unspecified())
-        };
-        let Some(listener) = self.parts.listeners.iter().find(serves) else {
+        let Some(source) = self.source_towards(client) else {
             return;
         };
-        let source = listener.source(client.local.ip());
         let Ok(length) = u16::try_from(body.len()) else {
             return;
         };
@@ -365,15 +359,23 @@ impl Running {
     }
 
     fn reply(&mut self, to: ClientAddr, bytes: &[u8]) {
+        if let Some(source) = self.source_towards(to) {
+            self.batch.send_bytes(source, to.remote, bytes);
+        }
+    }
+
+    /// The listening socket, and the address of ours, that a client speaks to.
+    #[inline]
+    fn source_towards(&self, client: ClientAddr) -> Option<Source> {
         let serves = |listener: &&UdpSocket| {
-            let bound = listener.local();
-            bound.port() == to.local.port() && (bound.ip() == to.local.ip() || bound.ip().is_unspecified())
+            let (bound, local) = (listener.local(), client.local);
+            bound.port() == local.port() && (bound.ip() == local.ip() || bound.ip().is_unspecified())
         };
-        let Some(listener) = self.parts.listeners.iter().find(serves) else {
-            return;
-        };
-        self.batch
-            .send_bytes(listener.source(to.local.ip()), to.remote, bytes);
+        self.parts
+            .listeners
+            .iter()
+            .find(serves)
+            .map(|listener| listener.source(client.local.ip()))
     }
 
     fn open(&mut self, relay: RelayId, address: SocketAddr) -> Result<(), OpenFailure> {

@@ -1,0 +1,12 @@
+//! The machine on an imaginary clock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test's helpers fail as the test does"
+)]
+
+mod allocations;
+mod data;
+mod refusals;
+mod strangers;
+mod world;
