@@ -12,6 +12,19 @@ use crate::RelayConfig;
 /// Receive and send buffers of a listening socket, in bytes: half a second of a loaded gigabit link.
 const LISTENER_BUFFER: usize = 8 << 20;
 
+impl RelayConfig {
+    /// Whether a relay could be started with this, as far as that can be said without opening a socket.
+    ///
+    /// # Errors
+    /// The first setting that is wrong, and what is wrong with it.
+    pub fn check(&self) -> Result<()> {
+        if self.listen.is_empty() {
+            bail!("the relay listens nowhere; name at least one address in `listen`");
+        }
+        machine(self, &self.listen, Shard { index: 0, count: 1 }).map(drop)
+    }
+}
+
 /// Opens one socket for each shard on each listening address. The outer index is the shard.
 pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Vec<UdpSocket>>> {
     let mut all: Vec<Vec<UdpSocket>> = (0..shards).map(|_| Vec::new()).collect();
@@ -31,9 +44,6 @@ pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Vec<UdpSoc
                 UdpSocket::bind(address, options).with_context(|| format!("cannot listen on {address}"))?;
             shard.push(socket);
         }
-    }
-    if config.listen.is_empty() {
-        bail!("the relay listens nowhere; name at least one address in `listen`");
     }
     Ok(all)
 }

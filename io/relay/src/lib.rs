@@ -12,9 +12,8 @@ mod handover;
 mod layout;
 mod meters;
 mod relay;
-mod secret;
 mod shard;
 
 pub use config::{PortRange, RelayConfig};
 pub use relay::Relay;
-pub use secret::Secret;
+pub use trefoil_auth::Secret;

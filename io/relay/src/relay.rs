@@ -49,6 +49,7 @@ impl Relay {
             config.threads
         }
         .min(MOST_THREADS);
+        config.check()?;
         let sockets = listen(&config, count)?;
         let listening: Vec<SocketAddr> = sockets
             .first()
