@@ -32,7 +32,7 @@ const REFRESH_AT = 3 / 4;
  * @property {TrefoilError} closed  we are out; `left` if we wanted it
  */
 
-/** @extends {Emitter<RoomEvents & Record<string, any>>} */
+/** @extends {Emitter<RoomEvents>} */
 export class Room extends Emitter {
   #signalling; #mesh;
   /** @type {Map<string, ParticipantState>} */ #participants = new Map();
