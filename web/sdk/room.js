@@ -7,6 +7,8 @@ import { Publication } from './publication.js';
 
 /** Ask for new TURN credentials when this part of their life is over. */
 const REFRESH_AT = 3 / 4;
+/** A longer timeout would fire at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {import('./types.js').ParticipantState} ParticipantState
@@ -32,7 +34,7 @@ const REFRESH_AT = 3 / 4;
  * @property {TrefoilError} closed  we are out; `left` if we wanted it
  */
 
-/** @extends {Emitter<RoomEvents & Record<string, any>>} */
+/** @extends {Emitter<RoomEvents>} */
 export class Room extends Emitter {
   #signalling; #mesh;
   /** @type {Map<string, ParticipantState>} */ #participants = new Map();
@@ -222,7 +224,8 @@ export class Room extends Emitter {
   #iceServers({ ice_servers, ice_ttl_seconds }) {
     this.#mesh.setIceServers(ice_servers);
     clearTimeout(this.#refresh);
-    this.#refresh = setTimeout(() => this.#signalling.send({ type: 'ice_servers' }), ice_ttl_seconds * 1000 * REFRESH_AT);
+    const wait = Math.min(ice_ttl_seconds * 1000 * REFRESH_AT, LONGEST_TIMEOUT_MS);
+    this.#refresh = setTimeout(() => this.#signalling.send({ type: 'ice_servers' }), wait);
   }
 
   /** The others see a mark where we send no voice or no picture. */
