@@ -67,7 +67,7 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
         }
     };
     if let (Some(server), Some(relay)) = (&server, &relay) {
-        server.register(|registry| relay.register(registry));
+        server.register(|registry| relay.register(registry.sub_registry_with_prefix("trefoil")));
     }
     greet(
         &config,
