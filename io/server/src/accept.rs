@@ -12,7 +12,7 @@ use axum::{Router, body::Body, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
@@ -25,15 +25,15 @@ use crate::{addresses::Permit, config::seconds, shared::Shared};
 pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
     /// Counts the connection for as long as anybody holds it.
-    pub(crate) permit: Arc<Open>,
+    pub(crate) open: Arc<Open>,
 }
 
 /// An open connection; what is counted for it ends when it is dropped.
 pub(crate) struct Open {
     shared: Arc<Shared>,
-    _permit: Permit,
-    /// Holds up the end of [`crate::Server::stop`], and says when that has begun.
-    pub(crate) stopping: watch::Receiver<bool>,
+    _permit: Option<Permit>,
+    /// Holds up the end of [`crate::Server::stop`].
+    _stopping: watch::Receiver<bool>,
 }
 
 impl Drop for Open {
@@ -73,38 +73,48 @@ async fn failed(error: &io::Error, times: u64) {
 }
 
 fn welcome(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>, router: &Router) {
-    let (permit, count) = shared.addresses.count(address.ip());
+    // Clients behind a trusted proxy are counted one by one when they open a WebSocket.
+    let counted = (!shared.proxies.trust(address.ip())).then(|| shared.addresses.count(address.ip()));
     let limit = shared.config.limits.connections_per_address;
-    if limit > 0 && count > limit {
-        shared.metrics.refused("too_many_connections");
-        // Twice the limit is told so; beyond that the connection is just closed.
-        if count <= limit.saturating_mul(2) {
-            tokio::spawn(turn_away(stream, permit));
+    let permit = match counted {
+        Some((permit, count)) if limit > 0 && count > limit => {
+            shared.metrics.refused("too_many_connections");
+            // Twice the limit is told so; beyond that the connection is just closed.
+            if count <= limit.saturating_mul(2) {
+                tokio::spawn(turn_away(stream, permit));
+            }
+            return;
         }
-        return;
-    }
+        Some((permit, _)) => Some(permit),
+        None => None,
+    };
     // Best effort: without these, messages are later and buffers larger.
     let _ = stream.set_nodelay(true);
     let _ = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
+    tokio::spawn(serve(stream, address, permit, shared.clone(), router.clone()));
+}
+
+/// Serves HTTP on a connection until it ends or becomes a WebSocket.
+pub(crate) async fn serve<S>(
+    stream: S,
+    address: SocketAddr,
+    permit: Option<Permit>,
+    shared: Arc<Shared>,
+    router: Router,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     shared.metrics.connections.inc();
+    let mut stopping = shared.stopping.subscribe();
     let open = Open {
         shared: shared.clone(),
         _permit: permit,
-        stopping: shared.stopping.subscribe(),
+        _stopping: stopping.clone(),
     };
-    tokio::spawn(serve(
-        stream,
-        Origin {
-            address,
-            permit: Arc::new(open),
-        },
-        shared.clone(),
-        router.clone(),
-    ));
-}
-
-async fn serve(stream: TcpStream, origin: Origin, shared: Arc<Shared>, router: Router) {
-    let mut stopping = origin.permit.stopping.clone();
+    let origin = Origin {
+        address,
+        open: Arc::new(open),
+    };
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(origin.clone());
         let request: Request = request.map(Body::new);
@@ -115,8 +125,7 @@ async fn serve(stream: TcpStream, origin: Origin, shared: Arc<Shared>, router: R
         .timer(TokioTimer::new())
         .header_read_timeout(seconds(shared.config.limits.header_seconds))
         .max_buf_size(HEAD_BYTES)
-        .max_headers(HEAD_LINES)
-        .pipeline_flush(false);
+        .max_headers(HEAD_LINES);
     let mut connection = pin!(
         builder
             .serve_connection(TokioIo::new(stream), service)

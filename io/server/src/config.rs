@@ -9,6 +9,8 @@ use trefoil_auth::{ApiKey, Secret};
 use trefoil_native::{GuardLimits, OutboxLimits};
 use trefoil_room::{DirectoryLimits, RoomSettings, Rules, Topology};
 
+use crate::proxies::Proxies;
+
 /// The room server and its signalling.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +25,9 @@ pub struct ServerConfig {
     pub keys: Vec<KeyConfig>,
     /// Origins (`https://app.example.org`) whose pages may use this server, besides the server's own page.
     pub origins: Vec<String>,
+    /// Addresses (`192.0.2.1`) and networks (`10.0.0.0/8`) of reverse proxies. The limit of connections does not apply to
+    /// them but to the clients behind them, whose address is the last one in `X-Forwarded-For` that is not in this list.
+    pub trusted_proxies: Vec<String>,
     /// What one client, one address and one namespace may use.
     pub limits: LimitsConfig,
     /// How rooms are set up unless an administrator says otherwise.
@@ -42,6 +47,7 @@ impl Default for ServerConfig {
             public_url: None,
             keys: Vec::new(),
             origins: Vec::new(),
+            trusted_proxies: vec!["127.0.0.1".into(), "::1".into()],
             limits: LimitsConfig::default(),
             rooms: RoomsConfig::default(),
             heartbeat: HeartbeatConfig::default(),
@@ -292,6 +298,7 @@ impl ServerConfig {
                 "origins has {origin:?}: write scheme and host only, such as https://app.example.org"
             );
         }
+        Proxies::parse(&self.trusted_proxies)?;
         self.check_times()
     }
 

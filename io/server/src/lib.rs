@@ -7,6 +7,7 @@ mod halls;
 mod http;
 mod metrics;
 mod page;
+mod proxies;
 mod server;
 mod shared;
 mod signalling;

@@ -7,8 +7,13 @@ use std::{
 };
 
 use anyhow::Context;
+use axum::Router;
 use prometheus_client::registry::Registry;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    task::JoinHandle,
+};
 
 use crate::{
     IceServers, ServerConfig, accept, http,
@@ -18,6 +23,7 @@ use crate::{
 /// The room server and its signalling, listening.
 pub struct Server {
     shared: Arc<Shared>,
+    router: Router,
     listening: Vec<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -59,6 +65,7 @@ impl Server {
         }));
         Ok(Self {
             shared,
+            router,
             listening,
             tasks,
         })
@@ -94,6 +101,32 @@ impl Server {
     #[must_use]
     pub fn is_development(&self) -> bool {
         self.shared.config.is_development()
+    }
+
+    /// Serves HTTP and WebSocket on a connection that the caller accepted, such as one over TLS, from `remote`. Runs until
+    /// it ends; a WebSocket goes on by itself.
+    pub fn serve_connection<S>(
+        &self,
+        stream: S,
+        remote: SocketAddr,
+    ) -> impl Future<Output = ()> + Send + use<S>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let counted =
+            (!self.shared.proxies.trust(remote.ip())).then(|| self.shared.addresses.count(remote.ip()));
+        let limit = self.shared.config.limits.connections_per_address;
+        let (shared, router) = (self.shared.clone(), self.router.clone());
+        async move {
+            if counted
+                .as_ref()
+                .is_some_and(|(_, count)| limit > 0 && *count > limit)
+            {
+                shared.metrics.refused("too_many_connections");
+            } else {
+                accept::serve(stream, remote, counted.map(|(permit, _)| permit), shared, router).await;
+            }
+        }
     }
 
     /// Takes nobody new; those inside stay. `/readyz` answers 503 from now on.

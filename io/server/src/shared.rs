@@ -21,6 +21,7 @@ use crate::{
     config::whole_seconds,
     halls::{Defaults, Halls},
     metrics::Metrics,
+    proxies::Proxies,
 };
 
 pub(crate) struct Shared {
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     keys: Vec<ApiKey>,
     pub(crate) halls: Halls,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) proxies: Proxies,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Mutex<Registry>,
     pub(crate) draining: AtomicBool,
@@ -73,8 +75,10 @@ impl Shared {
         let halls = Halls::new(defaults, config.directory_limits(), rooms);
         let (metrics, mut registry) = (Metrics::default(), Registry::default());
         metrics.register(&mut registry);
+        let proxies = Proxies::parse(&config.trusted_proxies)?;
         Ok(Arc::new(Self {
             config,
+            proxies,
             keys,
             halls,
             addresses: Arc::default(),

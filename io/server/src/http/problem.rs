@@ -56,6 +56,15 @@ impl Problem {
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
     }
 
+    pub(crate) fn too_many_connections() -> Self {
+        let message = "too many connections from your address; close some or try again later";
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_connections", message);
+        Self {
+            retry_after_seconds: Some(10),
+            ..problem
+        }
+    }
+
     pub(crate) fn origin(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", message)
     }

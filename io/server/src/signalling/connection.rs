@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     accept::Open,
+    addresses::Permit,
     config::seconds,
     shared::{At, Shared},
 };
@@ -41,6 +42,7 @@ pub(super) struct Connection {
     timer: Pin<Box<Sleep>>,
     timer_was_set: bool,
     _open: Arc<Open>,
+    _permit: Option<Permit>,
 }
 
 enum Phase {
@@ -64,7 +66,13 @@ const CLOSING: Duration = Duration::from_secs(2);
 const BLOCKED: Duration = Duration::from_millis(500);
 
 impl Connection {
-    pub(super) fn new(socket: Socket, shared: Arc<Shared>, host: Arc<str>, open: Arc<Open>) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        shared: Arc<Shared>,
+        host: Arc<str>,
+        open: Arc<Open>,
+        permit: Option<Permit>,
+    ) -> Self {
         let now = shared.now();
         shared.metrics.websockets.inc();
         let wait = seconds(shared.config.limits.join_seconds);
@@ -81,6 +89,7 @@ impl Connection {
             timer: Box::pin(tokio::time::sleep(wait)),
             timer_was_set: false,
             _open: open,
+            _permit: permit,
         }
     }
 
@@ -338,11 +347,12 @@ impl Connection {
         };
         if !*said {
             // An error here means that there is nothing left to say.
-            if self.socket.poll_flush(context).is_pending() {
+            if self.socket.poll_flush(context).is_pending()
+                || self.socket.poll_shut_down(context).is_pending()
+            {
                 return Poll::Pending;
             }
             *said = true;
-            self.socket.shut_down();
         }
         self.socket.poll_discard(context)
     }

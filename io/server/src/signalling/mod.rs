@@ -13,14 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use trefoil_native::Refusal;
 use trefoil_wire::http::ErrorBody;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::{
     accept::Origin,
+    addresses::Permit,
     http::{HostName, Problem},
     shared::Shared,
 };
@@ -57,18 +56,12 @@ pub(crate) async fn upgrade(
             "this path is a WebSocket (RFC 6455, version 13); open it as one",
         ));
     };
+    let permit = proxied(&shared, &origin, request.headers())?;
     tokio::spawn(async move {
         // The handshake is over once hyper has let go of the connection.
         let Ok(upgraded) = upgrade.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
-            return;
-        };
-        let socket = Socket::new(
-            parts.io.into_inner(),
-            parts.read_buf.to_vec(),
-            shared.config.limits.message_bytes,
-        );
-        let mut connection = Connection::new(socket, shared, host.name, origin.permit);
+        let socket = Socket::new(upgraded, shared.config.limits.message_bytes);
+        let mut connection = Connection::new(socket, shared, host.name, origin.open, permit);
         poll_fn(|context| connection.poll(context)).await;
     });
     let headers = [
@@ -77,6 +70,20 @@ pub(crate) async fn upgrade(
         (header::SEC_WEBSOCKET_ACCEPT, accept),
     ];
     Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
+
+/// Counts the connection for the client's own address where a trusted proxy is between.
+fn proxied(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Result<Option<Permit>, Problem> {
+    let Some(client) = shared.proxies.client(origin.address.ip(), headers) else {
+        return Ok(None);
+    };
+    let (permit, count) = shared.addresses.count(client);
+    let limit = shared.config.limits.connections_per_address;
+    if limit > 0 && count > limit {
+        Err(Problem::too_many_connections())
+    } else {
+        Ok(Some(permit))
+    }
 }
 
 /// Whether the comma-separated header has `word`.
