@@ -50,7 +50,8 @@ export class Room extends Emitter {
     super();
     this.#signalling = signalling;
     const mesh = this.#mesh = new Mesh(relayOnly, (to, data) => signalling.send({ type: 'signal', to, data }));
-    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file'])) mesh.on(type, (detail) => this.emit(type, detail));
+    for (const type of /** @type {const} */ (['trackEnded', 'data', 'file'])) mesh.on(type, (detail) => this.emit(type, detail));
+    mesh.on('track', (track) => { if (this.#mayPublish(track.participant)) this.emit('track', track); });
     mesh.on('state', (detail) => this.emit('connection', detail));
     signalling.on('joined', (joined) => this.#joined(joined));
     signalling.on('message', (message) => this.#receive(message));
@@ -68,7 +69,7 @@ export class Room extends Emitter {
   /** What we send. */
   get publications() { return [...this.#mesh.publications]; }
   /** What somebody sends. @param {string} participant @returns {RemoteTrack[]} */
-  tracksOf(participant) { return this.#mesh.tracksOf(participant); }
+  tracksOf(participant) { return this.#mayPublish(participant) ? this.#mesh.tracksOf(participant) : []; }
   /** @param {string} participant */
   connectionState(participant) { return this.#mesh.stateOf(participant); }
 
@@ -216,6 +217,9 @@ export class Room extends Emitter {
     for (const publication of this.publications) if (publication.kind === 'audio' ? audio : video) publication.mute();
     this.emit('mutedBy', { from, audio, video });
   }
+
+  /** What somebody sends without being allowed to is not shown. @param {string} participant */
+  #mayPublish(participant) { return this.#participants.get(participant)?.permissions.includes('publish') ?? false; }
 
   /** @param {import('./types.js').RoomState} room */
   #setRoom(room) { this.#state = room; this.emit('room', room); }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { framesAdvance, heard, openBare } from '../../../kit/lab/lib/bare.mjs';
 import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
 import { isColour, listen, look, until } from '../../../kit/lab/lib/senses.mjs';
+import { startFake } from '../../../kit/lab/lib/fake.mjs';
 import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
 
 const adapter = path.resolve(import.meta.dirname, '../../../kit/lab/node_modules/webrtc-adapter/out/adapter.js');
@@ -16,12 +17,12 @@ before(async () => {
 after(async () => { await Promise.all([browser?.close(), server?.stop()]); });
 
 /** Two pages in a room of their own; red 400 Hz and blue 1200 Hz are sent unless told otherwise. */
-async function pair(t, { prepare = async () => {}, publish = true, options = {} } = {}) {
+async function pair(t, { prepare = async () => {}, publish = true, url = server.url, options = {} } = {}) {
   const room = `sdk-${++rooms}`, pages = [await browser.page(), await browser.page()], ids = [];
   t.after(() => Promise.all(pages.map((page) => page.close())));
   for (const page of pages) {
     await prepare(page);
-    await openBare(page, server.url);
+    await openBare(page, url);
     ids.push(await page.evaluate((o) => T.join(o), { room, name: `P${ids.length}`, ...options }));
   }
   if (publish) await Promise.all([pages[0].evaluate(() => T.publish('red', 400)), pages[1].evaluate(() => T.publish('blue', 1200))]);
@@ -138,6 +139,51 @@ test('a change of network restarts ICE and the picture goes on', async (t) => {
   await framesAdvance(it.a, it.idB);
   await framesAdvance(it.b, it.idA);
   assert.equal(await it.a.evaluate(() => window.connections.length), 1);
+});
+
+test('ICE servers are asked for again when three quarters of their life are over, and applied', async (t) => {
+  // Real credentials last a minute at least.
+  const fake = await startFake({ iceTtlSeconds: 1, iceServers: (nth) => [{ urls: 'turn:127.0.0.1:9', username: `u${nth}`, credential: 'c' }] });
+  t.after(() => fake.stop());
+  const it = await pair(t, { prepare: watched, publish: false, url: fake.url });
+  const name = () => it.a.evaluate(() => window.connections[0]?.getConfiguration().iceServers[0].username);
+  const first = await until('a first name', name);
+  await until('a new name', async () => (await name()) !== first);
+});
+
+test('a session that the server has lost is joined afresh, and both see and hear each other again', async (t) => {
+  const fake = await startFake();
+  t.after(() => fake.stop());
+  const it = await pair(t, { url: fake.url });
+  await meetBoth(it);
+  fake.forget();
+  fake.cut();
+  const ids = await Promise.all([it.a, it.b].map((page, n) => until('a new id', () => page.evaluate((old) => T.room.me.id !== old && T.room.me.id, n ? it.idB : it.idA))));
+  await until('both there', async () => (await it.a.evaluate(() => T.room.participants.length)) === 1 && (await it.b.evaluate(() => T.room.participants.length)) === 1);
+  await meetBoth({ ...it, idA: ids[0], idB: ids[1] });
+});
+
+test('a moderator mutes, demotes, locks and removes; others are refused', async (t) => {
+  const moderated = await startTrefoil({ config: '[server.rooms]\nguest_role = "moderator"\n' });
+  t.after(() => moderated.stop());
+  const it = await pair(t, { url: moderated.url });
+  await meetBoth(it);
+  await it.a.evaluate((id) => T.room.mute(id, { audio: true }), it.idB);
+  assert.equal((await heard(it.b, 'mutedBy')).detail.from, it.idA);
+  assert.deepEqual(await it.b.evaluate(() => T.room.publications.map((p) => [p.source, p.muted])), [['camera', false], ['microphone', true]]);
+  await until('the mark', () => it.a.evaluate(() => T.room.participants[0].muted.audio));
+  await it.a.evaluate((id) => T.room.setRole(id, 'viewer'), it.idB);
+  await until('nothing is sent any more', () => it.b.evaluate(() => T.room.publications.length === 0 && T.room.me.role === 'viewer'));
+  assert.equal(await it.b.evaluate(() => T.room.publishCamera().catch((error) => error.code)), 'forbidden');
+  await it.b.evaluate(() => T.room.lock(true));
+  await heard(it.b, 'refused', 'forbidden');
+  await it.a.evaluate(() => T.room.lock(true));
+  await until('locked for both', () => it.b.evaluate(() => T.room.state.locked));
+  await it.a.evaluate((id) => T.room.kick(id), it.idB);
+  await heard(it.b, 'closed', 'kicked');
+  await heard(it.a, 'participantLeft');
+  const again = await it.b.evaluate((room) => T.sdk.join({ room, storage: null }).catch((error) => error.code), it.room);
+  assert.equal(again, 'room_locked');
 });
 
 test('another camera can be chosen during a call, and the picture goes on', async (t) => {
