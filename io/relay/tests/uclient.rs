@@ -102,8 +102,7 @@ fn check_flow(relay: &Relay, arguments: &[&str]) {
     };
     let all = text
         .lines()
-        .filter(|line| line.contains("tot_send_msgs"))
-        .next_back()
+        .rfind(|line| line.contains("tot_send_msgs"))
         .unwrap_or_default();
     let number = |name: &str| -> u32 {
         let after = all.split_once(name).map(|(_, rest)| rest).unwrap_or_default();
