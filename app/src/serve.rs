@@ -38,7 +38,7 @@ fn fresh_secret() -> anyhow::Result<Secret> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the kernel gives no randomness: {error}"))?;
-    Ok(Secret::from(
+    Ok(Secret::new(
         bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
     ))
 }
@@ -67,7 +67,7 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
         }
     };
     if let (Some(server), Some(relay)) = (&server, &relay) {
-        server.register(|registry| relay.register(registry));
+        server.register(|registry| relay.register(registry.sub_registry_with_prefix("trefoil")));
     }
     greet(
         &config,

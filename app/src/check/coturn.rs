@@ -421,7 +421,7 @@ frobnicate=9
     fn what_could_not_be_carried_over_is_said_without_its_value() {
         let page = converted(TYPICAL);
         assert!(
-            page.contains("# NOT carried over: frobnicate (line 21)"),
+            page.contains("# NOT carried over: frobnicate (line 22)"),
             "{page}"
         );
         assert!(

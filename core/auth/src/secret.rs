@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 
-/// A key's secret or a shared secret: read from configuration, printed as `***`, never serialized.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+/// A key's secret or a shared secret: read from configuration, printed and serialized as `***`.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -22,6 +23,12 @@ impl Secret {
         self.0.as_bytes()
     }
 
+    /// The secret's text, to compute with; never to print.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// How many bytes it has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -32,6 +39,12 @@ impl Secret {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
     }
 }
 
@@ -59,7 +72,9 @@ mod tests {
 
     #[test]
     fn a_secret_prints_as_stars_however_it_is_printed() {
-        let secret = Secret::new("north");
+        let secret: Secret = serde_json::from_str("\"north\"").unwrap();
+        assert_eq!(secret.reveal(), "north");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
         assert_eq!(
             format!("{secret} {secret:?} {:?}", Some(&secret)),
             "*** *** Some(***)"

@@ -232,11 +232,15 @@ impl Room {
     /// # Errors
     /// The same refusals.
     pub fn may_resume(&self, id: ParticipantId, secret: ResumeSecret, now: Moment) -> Result<(), Refusal> {
-        let matches = |member: &&Box<Member>| same_secret(&member.secret.0, &secret.0);
-        if self.members.get(&id).is_some_and(|member| matches(&member)) {
+        let matches = |member: &Member| same_secret(&member.secret.0, &secret.0);
+        if self.members.get(&id).is_some_and(|member| matches(member)) {
             return Ok(());
         }
-        let member = self.gone.get(&id).filter(matches).ok_or(Refusal::SessionLost)?;
+        let member = self
+            .gone
+            .get(&id)
+            .filter(|member| matches(member))
+            .ok_or(Refusal::SessionLost)?;
         self.may_join(&member.participant.identity, now)
     }
 

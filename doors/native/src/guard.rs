@@ -84,6 +84,11 @@ impl Guard {
         }
     }
 
+    /// A ping or pong arrived: whether there were so many that the connection must end. Each is otherwise ignored.
+    pub fn flood_of_control(&mut self, now: Moment) -> bool {
+        self.admit(now) == Verdict::End
+    }
+
     /// A message was malformed: whether that was once too often.
     pub fn malformed(&mut self) -> Verdict {
         self.malformed += 1;

@@ -83,6 +83,8 @@ pub struct Hall {
     /// Who must be woken once the hall is no longer locked.
     wakes: Vec<Waker>,
     overflowed: Vec<ParticipantId>,
+    /// Something happened since the room's next deadline was asked for.
+    changed: bool,
 }
 
 impl Hall {
@@ -95,6 +97,7 @@ impl Hall {
             settings,
             wakes: Vec::new(),
             overflowed: Vec::new(),
+            changed: false,
         }
     }
 
@@ -214,10 +217,21 @@ impl Hall {
         Taken::More
     }
 
+    /// Whether `who` has only goodbye left to say.
+    pub fn is_ending(&mut self, who: Attachment) -> bool {
+        self.session(who).is_none_or(|session| session.ending.is_some())
+    }
+
     /// Those who have something to do; wake them once the hall is no longer locked.
     #[must_use]
     pub fn take_wakes(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.wakes)
+    }
+
+    /// Whether the room's next deadline may be another than when this was last asked.
+    #[must_use]
+    pub const fn take_changed(&mut self) -> bool {
+        std::mem::replace(&mut self.changed, false)
     }
 
     pub(crate) fn session(&mut self, who: Attachment) -> Option<&mut Session> {
@@ -252,6 +266,7 @@ impl Hall {
     pub(crate) fn dispatch(&mut self, outside: &impl Outside, now: Moment) {
         loop {
             while let Some(Output { to, event }) = self.room.poll_output() {
+                self.changed = true;
                 self.deliver(to, event);
             }
             let Some(id) = self.overflowed.pop() else { break };

@@ -25,6 +25,11 @@ pub enum Refusal {
     /// No token where one is needed, or one that does not verify.
     #[error("a valid join token is needed; get one from whoever runs the application (POST /v1/tokens)")]
     Unauthorized,
+    /// A token for one room was shown at another.
+    #[error(
+        "the token opens another room than the one that was asked for; ask for none, or get a token for it"
+    )]
+    Elsewhere,
     /// Over the size limit.
     #[error("the message is larger than this server accepts; split it")]
     TooLarge,
@@ -53,6 +58,7 @@ impl Refusal {
             Self::AlreadyJoined => "already_joined",
             Self::UnsupportedVersion => "unsupported_version",
             Self::Unauthorized => "unauthorized",
+            Self::Elsewhere => "forbidden",
             Self::TooLarge => "too_large",
             Self::RateLimited => "rate_limited",
             Self::TooSlow => "too_slow",
@@ -73,6 +79,7 @@ impl Refusal {
             | Self::AlreadyJoined
             | Self::UnsupportedVersion
             | Self::Unauthorized
+            | Self::Elsewhere
             | Self::TooLarge
             | Self::RateLimited
             | Self::TooSlow => None,

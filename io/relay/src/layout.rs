@@ -1,6 +1,7 @@
 //! From what the operator said to what each shard is given.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,29 @@ const MOST_TRIES: usize = 32;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
+impl RelayConfig {
+    /// Whether a relay could be started with this, as far as that can be said without opening a socket.
+    ///
+    /// # Errors
+    /// The first setting that is wrong, and what is wrong with it.
+    pub fn check(&self) -> Result<()> {
+        if self.listen.is_empty() {
+            bail!("the relay listens nowhere; name at least one address in `listen`");
+        }
+        tls_files(self)?;
+        machine(self, &self.listen, Shard { index: 0, count: 1 }).map(drop)
+    }
+}
+
+/// The files for TLS: both, or neither if nothing needs them.
+pub(crate) fn tls_files(config: &RelayConfig) -> Result<Option<(&Path, &Path)>> {
+    match (&config.certificate, &config.private_key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) if config.listen_tls.is_empty() => Ok(None),
+        _ => bail!("TLS needs both `certificate` and `private_key` of the relay"),
+    }
+}
+
 /// The listening sockets of one shard.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
@@ -30,9 +54,6 @@ pub(crate) struct Listeners {
 
 /// Opens one socket for each shard on each listening address.
 pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Listeners>> {
-    if config.listen.is_empty() {
-        bail!("the relay listens nowhere; name at least one address in `listen`");
-    }
     let mut all: Vec<Listeners> = (0..shards).map(|_| Listeners::default()).collect();
     for wanted in &config.listen {
         let address = free(*wanted, config.tcp)?;

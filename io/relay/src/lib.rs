@@ -15,7 +15,6 @@ mod layout;
 mod meters;
 mod outbound;
 mod relay;
-mod secret;
 mod shard;
 mod stream;
 mod streams;
@@ -23,4 +22,4 @@ mod work;
 
 pub use config::{PortRange, RelayConfig};
 pub use relay::Relay;
-pub use secret::Secret;
+pub use trefoil_auth::Secret;

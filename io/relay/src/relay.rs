@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use prometheus_client::registry::Registry;
 use trefoil_net::{UdpSocket, Waker};
 use trefoil_turn::{Config, Ledger, Shard as ShardNumber};
@@ -15,7 +15,7 @@ use trefoil_turn::{Config, Ledger, Shard as ShardNumber};
 use crate::RelayConfig;
 use crate::certificate::{Certificate, tls};
 use crate::handover::Handover;
-use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits};
+use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits, tls_files};
 use crate::meters::{Meters, Reading, lock};
 use crate::shard::{Orders, Shard, ShardParts};
 
@@ -56,8 +56,12 @@ impl Relay {
             config.threads
         }
         .min(MOST_THREADS);
+        config.check()?;
         let mut listeners = listen(&config, count)?;
-        let certificate = read_certificate(&config)?;
+        let certificate = match tls_files(&config)? {
+            Some((certificate, key)) => Some(Certificate::read(certificate, key)?),
+            None => None,
+        };
         let listening_tls = match &certificate {
             Some(certificate) => listen_tls(&config, &tls(certificate.clone())?, &mut listeners)?,
             None => Vec::new(),
@@ -207,14 +211,6 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.halt();
-    }
-}
-
-fn read_certificate(config: &RelayConfig) -> Result<Option<Arc<Certificate>>> {
-    match (&config.certificate, &config.private_key) {
-        (Some(certificate), Some(key)) => Certificate::read(certificate, key).map(Some),
-        (None, None) if config.listen_tls.is_empty() => Ok(None),
-        _ => bail!("TLS needs both `certificate` and `private_key` of the relay"),
     }
 }
 

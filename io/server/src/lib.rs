@@ -1,1 +1,20 @@
 //! HTTP and WebSocket: rooms, doors, health, metrics and the embedded page.
+
+mod accept;
+mod addresses;
+mod config;
+mod halls;
+mod http;
+mod metrics;
+mod page;
+mod proxies;
+mod server;
+mod shared;
+mod signalling;
+
+pub use config::{
+    HeartbeatConfig, IceConfig, IceServers, KeyConfig, LimitsConfig, RoomsConfig, ServerConfig, TokensConfig,
+    TopologyConfig,
+};
+pub use http::openapi;
+pub use server::Server;
