@@ -340,6 +340,12 @@ impl Server {
         self.allocations.len()
     }
 
+    /// Whether this 5-tuple holds an allocation.
+    #[must_use]
+    pub fn holds(&self, client: ClientAddr) -> bool {
+        self.by_client.contains_key(&client)
+    }
+
     pub(crate) fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }

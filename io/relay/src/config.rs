@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -16,6 +17,20 @@ use crate::Secret;
 pub struct RelayConfig {
     /// Addresses to listen on over UDP. A wildcard (`0.0.0.0`, `[::]`) answers from the address that was asked.
     pub listen: Vec<SocketAddr>,
+    /// Listen on the same addresses and ports over TCP, for clients whose networks block UDP.
+    pub tcp: bool,
+    /// Addresses to listen on over TLS (usually port 5349 or 443). Needs `certificate` and `private_key`.
+    pub listen_tls: Vec<SocketAddr>,
+    /// The certificate chain for TLS, a PEM file. Read again within ten seconds when it changes.
+    pub certificate: Option<PathBuf>,
+    /// The private key of the certificate, a PEM file.
+    pub private_key: Option<PathBuf>,
+    /// Connections over TCP and TLS in all.
+    pub connections: u32,
+    /// Connections over TCP and TLS of one address.
+    pub connections_per_source: u32,
+    /// Seconds after which a connection without an allocation is closed when nothing comes.
+    pub idle_seconds: u32,
     /// The realm of the credentials. Keep it short: it is in every answer to a stranger.
     pub realm: String,
     /// Shared secrets of time-limited credentials (what coturn calls `use-auth-secret`). Each is accepted; the rooms hand
@@ -62,6 +77,13 @@ impl Default for RelayConfig {
     fn default() -> RelayConfig {
         RelayConfig {
             listen: vec![(Ipv4Addr::LOCALHOST, 3478).into()],
+            tcp: true,
+            listen_tls: Vec::new(),
+            certificate: None,
+            private_key: None,
+            connections: 10_000,
+            connections_per_source: 500,
+            idle_seconds: 30,
             realm: "trefoil".to_owned(),
             secrets: Vec::new(),
             users: BTreeMap::new(),
