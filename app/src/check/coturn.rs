@@ -83,11 +83,11 @@ const OPTIONS: &[(&str, Fate)] = &[
     ),
     (
         "cert",
-        Carried(|draft, value| draft.text("relay.tls", "certificate", value)),
+        Carried(|draft, value| draft.text("relay", "certificate", value)),
     ),
     (
         "pkey",
-        Carried(|draft, value| draft.text("relay.tls", "key", value)),
+        Carried(|draft, value| draft.text("relay", "private_key", value)),
     ),
     (
         "tls-listening-port",
@@ -252,6 +252,14 @@ impl Draft {
         Ok(())
     }
 
+    fn switch_off(&mut self, name: &'static str) -> Result<(), String> {
+        self.settings
+            .entry("relay")
+            .or_default()
+            .push((name, false.into()));
+        Ok(())
+    }
+
     fn limit(&mut self, table: &'static str, name: &'static str, value: &str) -> Result<(), String> {
         let number: i64 = number(value)?;
         // Zero means "no limit" to coturn, and so does leaving it out here keep the default.
@@ -323,7 +331,11 @@ impl Draft {
                 let _ = writeln!(page, "{name} = {}", list(values));
             }
         }
-        for (name, value) in self.settings.remove("relay").unwrap_or_default() {
+        let mut settings = self.settings.remove("relay").unwrap_or_default();
+        if settings.iter().any(|(name, _)| *name == "certificate") {
+            settings.push(("listen_tls", list(&self.sockets(self.tls_port.unwrap_or(5349)))));
+        }
+        for (name, value) in settings {
             let _ = writeln!(page, "{name} = {value}");
         }
         if !self.names.is_empty() {
@@ -332,16 +344,6 @@ impl Draft {
                 .iter()
                 .map(|(name, password)| (name.clone(), toml::Value::from(password.as_str())));
             let _ = writeln!(page, "\n[relay.users]\n{}", toml::Table::from_iter(names));
-        }
-        if let (Some(port), true) = (
-            self.tls_port.or(Some(5349)),
-            self.settings.contains_key("relay.tls"),
-        ) {
-            let listen = toml::Value::from(self.sockets(port));
-            self.settings
-                .entry("relay.tls")
-                .or_default()
-                .push(("listen", listen));
         }
         for (table, settings) in self.settings {
             let _ = writeln!(page, "\n[{table}]");
