@@ -93,6 +93,9 @@ const OPTIONS: &[(&str, Fate)] = &[
         "tls-listening-port",
         Carried(|draft, value| Ok(draft.tls_port = Some(number(value)?))),
     ),
+    ("no-tls", Carried(|draft, _| Ok(draft.no_tls = true))),
+    ("no-tcp", Carried(|draft, _| draft.switch_off("tcp"))),
+    ("no-dtls", Always("DTLS is off unless it is asked for")),
     ("verbose", Carried(|draft, _| draft.text("log", "level", "debug"))),
     (
         "use-auth-secret",
@@ -164,6 +167,7 @@ const OPTIONS: &[(&str, Fate)] = &[
 struct Draft {
     port: u16,
     tls_port: Option<u16>,
+    no_tls: bool,
     listen: Vec<IpAddr>,
     relay: Vec<IpAddr>,
     external: Vec<IpAddr>,
@@ -214,6 +218,7 @@ impl Draft {
         Self {
             port: 3478,
             tls_port: None,
+            no_tls: false,
             listen: Vec::new(),
             relay: Vec::new(),
             external: Vec::new(),
@@ -332,6 +337,9 @@ impl Draft {
             }
         }
         let mut settings = self.settings.remove("relay").unwrap_or_default();
+        if self.no_tls {
+            settings.retain(|(name, _)| !matches!(*name, "certificate" | "private_key"));
+        }
         if settings.iter().any(|(name, _)| *name == "certificate") {
             settings.push(("listen_tls", list(&self.sockets(self.tls_port.unwrap_or(5349)))));
         }
@@ -432,6 +440,17 @@ frobnicate=9
         );
         assert!(page.contains("# not needed: fingerprint:"), "{page}");
         assert!(converted("user=ann:0x1234").contains("# NOT carried over: user"));
+    }
+
+    #[test]
+    fn no_tls_wins_over_a_certificate_wherever_it_stands() {
+        for file in ["no-tls\ncert=a\npkey=b", "cert=a\npkey=b\nno-tls"] {
+            let page = converted(file);
+            assert!(
+                !page.contains("listen_tls") && !page.contains("certificate ="),
+                "{page}"
+            );
+        }
     }
 
     #[test]
