@@ -59,6 +59,8 @@ pub struct RelayConfig {
     pub bits_per_second: u64,
     /// Packets a second that one allocation may carry, both directions together; 0 for no limit.
     pub packets_per_second: u64,
+    /// Answers a second to one address that has proved nothing (Binding and 401 over UDP); 0 for no limit.
+    pub answers_per_source: u64,
     /// The longest lifetime that is granted at once, in seconds.
     pub longest_lifetime_seconds: u32,
     /// How far in the future a time-limited username may expire, in seconds; others are taken for forged.
@@ -96,6 +98,7 @@ impl Default for RelayConfig {
             channels_per_allocation: 64,
             bits_per_second: 0,
             packets_per_second: 0,
+            answers_per_source: 100,
             longest_lifetime_seconds: 3600,
             longest_credential_seconds: 172_800,
             port_quarantine_seconds: 30,

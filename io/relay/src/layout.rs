@@ -196,6 +196,7 @@ fn limits(config: &RelayConfig) -> Limits {
         channels: config.channels_per_allocation as usize,
         bits_per_second: unless_zero(config.bits_per_second),
         packets_per_second: unless_zero(config.packets_per_second),
+        unproven_answers: unless_zero(config.answers_per_source),
         longest_credential: Duration::from_secs(config.longest_credential_seconds.into()),
         quarantine: Duration::from_secs(config.port_quarantine_seconds.into()),
         ..Limits::default()
