@@ -83,11 +83,11 @@ const OPTIONS: &[(&str, Fate)] = &[
     ),
     (
         "cert",
-        Carried(|draft, value| draft.text("relay", "certificate", value)),
+        Carried(|draft, value| draft.text("relay.tls", "certificate", value)),
     ),
     (
         "pkey",
-        Carried(|draft, value| draft.text("relay", "private_key", value)),
+        Carried(|draft, value| draft.text("relay.tls", "key", value)),
     ),
     (
         "tls-listening-port",
@@ -336,12 +336,11 @@ impl Draft {
                 let _ = writeln!(page, "{name} = {}", list(values));
             }
         }
-        let mut settings = self.settings.remove("relay").unwrap_or_default();
-        if self.no_tls {
-            settings.retain(|(name, _)| !matches!(*name, "certificate" | "private_key"));
-        }
-        if settings.iter().any(|(name, _)| *name == "certificate") {
-            settings.push(("listen_tls", list(&self.sockets(self.tls_port.unwrap_or(5349)))));
+        let settings = self.settings.remove("relay").unwrap_or_default();
+        let listen = list(&self.sockets(self.tls_port.unwrap_or(5349)));
+        match self.settings.get_mut("relay.tls") {
+            Some(tls) if !self.no_tls => tls.push(("listen", listen)),
+            _ => drop(self.settings.remove("relay.tls")),
         }
         for (name, value) in settings {
             let _ = writeln!(page, "{name} = {value}");
@@ -447,7 +446,7 @@ frobnicate=9
         for file in ["no-tls\ncert=a\npkey=b", "cert=a\npkey=b\nno-tls"] {
             let page = converted(file);
             assert!(
-                !page.contains("listen_tls") && !page.contains("certificate ="),
+                !page.contains("relay.tls") && !page.contains("certificate ="),
                 "{page}"
             );
         }

@@ -19,12 +19,8 @@ pub struct RelayConfig {
     pub listen: Vec<SocketAddr>,
     /// Listen on the same addresses and ports over TCP, for clients whose networks block UDP.
     pub tcp: bool,
-    /// Addresses to listen on over TLS (usually port 5349 or 443). Needs `certificate` and `private_key`.
-    pub listen_tls: Vec<SocketAddr>,
-    /// The certificate chain for TLS, a PEM file. Read again within ten seconds when it changes.
-    pub certificate: Option<PathBuf>,
-    /// The private key of the certificate, a PEM file.
-    pub private_key: Option<PathBuf>,
+    /// TLS, for clients whose networks let nothing else pass.
+    pub tls: Option<RelayTls>,
     /// Connections over TCP and TLS in all.
     pub connections: u32,
     /// Connections over TCP and TLS of one address.
@@ -63,6 +59,8 @@ pub struct RelayConfig {
     pub bits_per_second: u64,
     /// Packets a second that one allocation may carry, both directions together; 0 for no limit.
     pub packets_per_second: u64,
+    /// Answers a second to one address that has proved nothing (Binding and 401 over UDP); 0 for no limit.
+    pub answers_per_source: u64,
     /// The longest lifetime that is granted at once, in seconds.
     pub longest_lifetime_seconds: u32,
     /// How far in the future a time-limited username may expire, in seconds; others are taken for forged.
@@ -78,9 +76,7 @@ impl Default for RelayConfig {
         RelayConfig {
             listen: vec![(Ipv4Addr::LOCALHOST, 3478).into()],
             tcp: true,
-            listen_tls: Vec::new(),
-            certificate: None,
-            private_key: None,
+            tls: None,
             connections: 10_000,
             connections_per_source: 500,
             idle_seconds: 30,
@@ -102,12 +98,25 @@ impl Default for RelayConfig {
             channels_per_allocation: 64,
             bits_per_second: 0,
             packets_per_second: 0,
+            answers_per_source: 100,
             longest_lifetime_seconds: 3600,
             longest_credential_seconds: 172_800,
             port_quarantine_seconds: 30,
             coalesce_microseconds: 80,
         }
     }
+}
+
+/// Listening over TLS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelayTls {
+    /// Addresses to listen on, usually port 5349 or 443.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate chain, a PEM file. Read again within ten seconds when it changes.
+    pub certificate: PathBuf,
+    /// The private key of the certificate, a PEM file.
+    pub key: PathBuf,
 }
 
 /// Ports from `first` to `last`, both included; written `first-last`.

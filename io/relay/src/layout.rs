@@ -1,7 +1,6 @@
 //! From what the operator said to what each shard is given.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,17 +30,7 @@ impl RelayConfig {
         if self.listen.is_empty() {
             bail!("the relay listens nowhere; name at least one address in `listen`");
         }
-        tls_files(self)?;
         machine(self, &self.listen, Shard { index: 0, count: 1 }).map(drop)
-    }
-}
-
-/// The files for TLS: both, or neither if nothing needs them.
-pub(crate) fn tls_files(config: &RelayConfig) -> Result<Option<(&Path, &Path)>> {
-    match (&config.certificate, &config.private_key) {
-        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
-        (None, None) if config.listen_tls.is_empty() => Ok(None),
-        _ => bail!("TLS needs both `certificate` and `private_key` of the relay"),
     }
 }
 
@@ -78,14 +67,14 @@ pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Listeners>
 
 /// Opens the sockets for TLS clients in addition; returns where they are.
 pub(crate) fn listen_tls(
-    config: &RelayConfig,
+    wanted: &[SocketAddr],
     tls: &Arc<ServerConfig>,
     all: &mut [Listeners],
 ) -> Result<Vec<SocketAddr>> {
     let mut listening = Vec::new();
-    for wanted in &config.listen_tls {
+    for wanted in wanted {
         let probe =
-            listen_tcp(*wanted, false).with_context(|| cannot_listen(*wanted, "TLS", "listen_tls"))?;
+            listen_tcp(*wanted, false).with_context(|| cannot_listen(*wanted, "TLS", "tls.listen"))?;
         let address = probe.local_addr().context("a listening socket has no address")?;
         drop(probe);
         for shard in all.iter_mut() {
@@ -207,6 +196,7 @@ fn limits(config: &RelayConfig) -> Limits {
         channels: config.channels_per_allocation as usize,
         bits_per_second: unless_zero(config.bits_per_second),
         packets_per_second: unless_zero(config.packets_per_second),
+        unproven_answers: unless_zero(config.answers_per_source),
         longest_credential: Duration::from_secs(config.longest_credential_seconds.into()),
         quarantine: Duration::from_secs(config.port_quarantine_seconds.into()),
         ..Limits::default()

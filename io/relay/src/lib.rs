@@ -20,6 +20,6 @@ mod stream;
 mod streams;
 mod work;
 
-pub use config::{PortRange, RelayConfig};
+pub use config::{PortRange, RelayConfig, RelayTls};
 pub use relay::Relay;
 pub use trefoil_auth::Secret;

@@ -50,6 +50,11 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         |reading| reading.counts.unroutable,
     ),
     (
+        "relay_over_budget",
+        "Answers withheld from sources that ask too often",
+        |reading| reading.counts.over_budget,
+    ),
+    (
         "relay_over_rate",
         "Packets over the rate of their allocation",
         |reading| reading.counts.over_rate,

@@ -15,7 +15,7 @@ use trefoil_turn::{Config, Ledger, Shard as ShardNumber};
 use crate::RelayConfig;
 use crate::certificate::{Certificate, tls};
 use crate::handover::Handover;
-use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits, tls_files};
+use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits};
 use crate::meters::{Meters, Reading, lock};
 use crate::shard::{Orders, Shard, ShardParts};
 
@@ -58,13 +58,13 @@ impl Relay {
         .min(MOST_THREADS);
         config.check()?;
         let mut listeners = listen(&config, count)?;
-        let certificate = match tls_files(&config)? {
-            Some((certificate, key)) => Some(Certificate::read(certificate, key)?),
-            None => None,
-        };
-        let listening_tls = match &certificate {
-            Some(certificate) => listen_tls(&config, &tls(certificate.clone())?, &mut listeners)?,
-            None => Vec::new(),
+        let (certificate, listening_tls) = match &config.tls {
+            Some(wanted) => {
+                let certificate = Certificate::read(&wanted.certificate, &wanted.key)?;
+                let listening = listen_tls(&wanted.listen, &tls(certificate.clone())?, &mut listeners)?;
+                (Some(certificate), listening)
+            }
+            None => (None, Vec::new()),
         };
         let first = listeners
             .first()

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use trefoil_relay::{Relay, RelayConfig, Secret};
+use trefoil_relay::{Relay, RelayConfig, RelayTls, Secret};
 use trefoil_stun::{AttributeType, Method, StreamFrame, Writer, stream_frame};
 use trefoil_testkit::{Answer, TurnClient};
 
@@ -191,9 +191,11 @@ fn data_is_relayed_over_udp_and_tcp_in_both_families() {
 fn data_is_relayed_over_tls_and_the_certificate_is_exchanged_without_a_restart() {
     let (certificate_file, key_file, first) = certificate("tls");
     let config = RelayConfig {
-        listen_tls: vec!["127.0.0.1:0".parse().unwrap()],
-        certificate: Some(certificate_file.clone()),
-        private_key: Some(key_file.clone()),
+        tls: Some(RelayTls {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            certificate: certificate_file.clone(),
+            key: key_file.clone(),
+        }),
         ..config()
     };
     let relay = Relay::start(config).unwrap();

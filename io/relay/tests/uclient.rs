@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use trefoil_relay::{Relay, RelayConfig, Secret};
+use trefoil_relay::{Relay, RelayConfig, RelayTls, Secret};
 
 fn config(threads: u16) -> RelayConfig {
     RelayConfig {
@@ -163,9 +163,11 @@ fn two_clients_meet_through_their_relayed_addresses_also_across_shards() {
 fn clients_over_tcp_and_tls_reach_peers_and_each_other() {
     let files = certificate_files();
     let config = RelayConfig {
-        listen_tls: vec!["127.0.0.1:0".parse().unwrap()],
-        certificate: Some(files.0.clone()),
-        private_key: Some(files.1.clone()),
+        tls: Some(RelayTls {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            certificate: files.0.clone(),
+            key: files.1.clone(),
+        }),
         ..config(2)
     };
     let relay = Relay::start(config).unwrap();

@@ -79,8 +79,31 @@ fn what_needs_no_answer_gets_none() {
 }
 
 #[test]
+fn a_source_has_a_budget_of_answers_and_its_calls_go_on() {
+    let mut config = config();
+    config.limits.unproven_answers = Some(20);
+    let (mut world, mut ann) = (World::new(config), client(1, "ann"));
+    world.allocate(&mut ann);
+    let binding = message(Class::Request, Method::Binding, |_| {});
+    let challenge = message(Class::Request, Method::Allocate, udp);
+    let answered = (0..100).filter(|round| {
+        let mut at = ann.at;
+        at.remote.set_port(3000 + round);
+        let bytes = if round % 2 == 0 { &binding } else { &challenge };
+        !world.hand(at, bytes).1.is_empty()
+    });
+    assert_eq!(answered.count(), 19, "one was spent on the first challenge");
+    assert_eq!(world.server.counts().over_budget, 81);
+    assert_eq!(world.refresh(&mut ann, 600).code, 0);
+    world.advance(1);
+    assert_eq!(world.ask_with(&ann, &binding).code, 0);
+}
+
+#[test]
 fn a_stranger_leaves_nothing_behind() {
-    let (mut world, mut ann) = (World::new(config()), client(1, "ann"));
+    let mut config = config();
+    config.limits.unproven_answers = None;
+    let (mut world, mut ann) = (World::new(config), client(1, "ann"));
     let answer = world.ask(&mut ann, Method::Allocate, udp);
     ann.turn.learn(&answer);
     ann.turn.password = "guess".to_owned();
