@@ -16,7 +16,7 @@ use trefoil_room::{
 
 const LIMIT: u32 = 4;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Command {
     Join(u8),
     Leave(usize),

@@ -132,7 +132,7 @@ impl Scene {
 
     fn take(&mut self, person: &Person) -> (Vec<String>, Taken) {
         let mut batch = Vec::new();
-        let taken = self.hall.take(person.at, Waker::noop(), &mut batch, 1000);
+        let taken = self.hall.take(person.at, Waker::noop(), &mut batch, 1 << 20);
         (
             batch
                 .iter()
