@@ -1,4 +1,10 @@
 //! What a file may be: one idea, a first sentence, nothing switched off.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use trefoil_tidy::{Source, Tree};
 
