@@ -12,16 +12,10 @@ use trefoil_tidy::{Source, Tree};
 const LONG: &[(&str, &str)] = &[];
 
 /// Crates that may hold `unsafe`, beside their reason.
-const UNSAFE: &[(&str, &str)] = &[
-    (
-        "io/net/",
-        "system calls that no crate wraps as the packet path needs them",
-    ),
-    (
-        "bench/load/",
-        "the same system calls, in a load generator that must not share our mistakes",
-    ),
-];
+const UNSAFE: &[(&str, &str)] = &[(
+    "io/net/",
+    "system calls that no crate wraps as the packet path needs them",
+)];
 
 fn code(tree: &Tree) -> impl Iterator<Item = &Source> {
     ["rs", "js", "mjs", "css"]
