@@ -1,6 +1,9 @@
 //! `trefoil serve`: starts the servers, joins them, and ends them in order.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +19,9 @@ use crate::{
     ice::ice_servers,
     logging,
 };
+
+/// How often a draining process looks whether anybody is left.
+const DRAIN_LOOK: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
@@ -78,21 +84,51 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
         if relay.is_some() { listening } else { Vec::new() },
     );
 
+    let running = Running { server, relay };
     tokio::select! {
-        _ = terminate.recv() => {}
+        _ = terminate.recv() => tokio::select! {
+            () = running.drain(Duration::from_secs(config.stop.drain_seconds)) => {}
+            _ = terminate.recv() => {}
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        },
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
-    info!("stopping: nothing new is let in, what runs is ended in order");
-    if let Some(relay) = &relay {
-        relay.drain();
-    }
-    if let Some(server) = server {
-        server.stop().await;
-    }
-    if let Some(relay) = relay {
-        relay.stop();
-    }
+    info!("stopping: what still runs is ended in order");
+    running.stop().await;
     Ok(())
+}
+
+/// What was started.
+struct Running {
+    server: Option<Server>,
+    relay: Option<Relay>,
+}
+
+impl Running {
+    /// Lets nobody new in and waits until nobody is left, or for `longest`.
+    async fn drain(&self, longest: Duration) {
+        self.relay.iter().for_each(Relay::drain);
+        self.server.iter().for_each(Server::drain);
+        let until = Instant::now() + longest;
+        while Instant::now() < until {
+            let participants = self.server.as_ref().map_or(0, Server::participants);
+            let allocations = self.relay.as_ref().map_or(0, Relay::allocations);
+            if participants == 0 && allocations == 0 {
+                return;
+            }
+            info!(participants, allocations, "draining: waiting for those inside");
+            tokio::time::sleep(DRAIN_LOOK.min(until - Instant::now())).await;
+        }
+    }
+
+    async fn stop(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+        if let Some(relay) = self.relay {
+            relay.stop();
+        }
+    }
 }
 
 fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
