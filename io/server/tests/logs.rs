@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "tests"
 )]
+#![allow(clippy::too_many_lines, reason = "one story")]
 
 mod support;
 
