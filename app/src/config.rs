@@ -61,7 +61,7 @@ impl Config {
         // The parser's own message would quote the line, which may hold a secret: line and reason are enough.
         toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| {
-                text.get(..span.start).unwrap_or(&text).lines().count().max(1)
+                1 + text.get(..span.start).unwrap_or(&text).matches('\n').count()
             });
             anyhow::anyhow!(
                 "{}, line {line}: {} (docs/CONFIG.md lists every setting)",

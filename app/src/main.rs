@@ -4,6 +4,7 @@ mod arguments;
 mod banner;
 mod check;
 mod config;
+#[cfg(test)]
 mod config_page;
 mod doctor;
 mod logging;

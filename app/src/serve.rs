@@ -38,7 +38,7 @@ fn fresh_secret() -> anyhow::Result<Secret> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the kernel gives no randomness: {error}"))?;
-    Ok(Secret::from(
+    Ok(Secret::new(
         bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
     ))
 }
@@ -58,7 +58,9 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
     let server = match only {
         Some(Only::Relay) => None,
         None | Some(Only::Rooms) => {
-            let ice = ice_servers(&config.relay, &listening);
+            let named = config.relay.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
+            let tls = relay.as_ref().map_or(named, Relay::listening_tls);
+            let ice = ice_servers(&config.relay, &listening, tls);
             Some(
                 Server::start(config.server.clone(), ice)
                     .await
@@ -67,7 +69,7 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
         }
     };
     if let (Some(server), Some(relay)) = (&server, &relay) {
-        server.register(|registry| relay.register(registry));
+        server.register(|registry| relay.register(registry.sub_registry_with_prefix("trefoil")));
     }
     greet(
         &config,
@@ -110,7 +112,7 @@ fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
 
 /// The URLs under which clients reach the traversal server. Where it listens on every address, `{host}` stands for the
 /// name by which the client reached the room server.
-fn ice_servers(relay: &RelayConfig, listening: &[SocketAddr]) -> IceServers {
+fn ice_servers(relay: &RelayConfig, listening: &[SocketAddr], tls: &[SocketAddr]) -> IceServers {
     let hosts = listening.iter().map(|address| {
         let external = relay
             .external_addresses
@@ -124,12 +126,18 @@ fn ice_servers(relay: &RelayConfig, listening: &[SocketAddr]) -> IceServers {
         format!("{host}:{}", address.port())
     });
     let hosts: Vec<String> = hosts.collect();
+    let udp = hosts.iter().map(|host| format!("turn:{host}?transport=udp"));
+    let tcp = hosts
+        .iter()
+        .filter(|_| relay.tcp)
+        .map(|host| format!("turn:{host}?transport=tcp"));
+    // A certificate is for a name, and the name that the client knows is the room server's.
+    let tls = tls
+        .iter()
+        .map(|address| format!("turns:{{host}}:{}?transport=tcp", address.port()));
     IceServers {
         stun_urls: hosts.iter().map(|host| format!("stun:{host}")).collect(),
-        turn_urls: hosts
-            .iter()
-            .map(|host| format!("turn:{host}?transport=udp"))
-            .collect(),
+        turn_urls: udp.chain(tcp).chain(tls).collect(),
         secret: relay.secrets.first().cloned(),
     }
 }

@@ -46,7 +46,6 @@ export default {
   'chat.file': 'Send a file',
   'chat.empty': 'Messages go to everybody in the room and are not kept.',
   'chat.said': '{name}: {text}',
-  'chat.close': 'Close',
   'file.offered': '{name} offers {file} ({size})',
   'file.accept': 'Receive',
   'file.decline': 'Decline',

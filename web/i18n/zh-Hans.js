@@ -46,7 +46,6 @@ export default {
   'chat.file': '发送文件',
   'chat.empty': '消息会发给房间里的所有人，不会保存。',
   'chat.said': '{name}：{text}',
-  'chat.close': '关闭',
   'file.offered': '{name} 想发送 {file}（{size}）',
   'file.accept': '接收',
   'file.decline': '拒绝',

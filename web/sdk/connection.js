@@ -3,6 +3,8 @@ import { Emitter } from './emitter.js';
 
 /** How long a broken path may heal by itself before ICE is restarted; the polite side waits longer, so that offers seldom cross. */
 const HEAL_MS = { impolite: 3_000, polite: 4_500 };
+/** Candidates that are found within this time are told together. */
+const GATHER_MS = 20;
 /** More tracks than this from one participant are not looked at. */
 const TRACK_LIMIT = 64;
 
@@ -22,6 +24,7 @@ export class Connection extends Emitter {
   /** @type {Map<string, ReceivedTrack>} */ #receiving = new Map();
   /** What belongs together: face and voice, a screen and its sound. @type {Map<string, MediaStream>} */ #streams = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #healing;
+  /** Found and not yet told. @type {RTCIceCandidateInit[]} */ #candidates = [];
 
   /**
    * @param {object} options
@@ -38,7 +41,7 @@ export class Connection extends Emitter {
     this.#ready = calls; this.#polite = polite; this.#send = send;
     const pc = this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration });
     pc.onnegotiationneeded = () => this.#offer();
-    pc.onicecandidate = ({ candidate }) => { if (candidate) send({ connection: id, candidate: candidate.toJSON() }); };
+    pc.onicecandidate = ({ candidate }) => { if (candidate) this.#tell(candidate); };
     pc.oniceconnectionstatechange = () => this.#watchPath();
     pc.onconnectionstatechange = () => this.emit('state', pc.connectionState);
     pc.ondatachannel = ({ channel }) => this.emit('channel', channel);
@@ -117,10 +120,16 @@ export class Connection extends Emitter {
     this.#send({ connection: this.id, description: { type: localDescription.type, sdp: localDescription.sdp }, tracks });
   }
 
+  /** Candidates come in bursts; one message for a burst keeps a large room under the server's rate. @param {RTCIceCandidate} candidate */
+  #tell(candidate) {
+    if (this.#candidates.push(candidate.toJSON()) > 1) return;
+    setTimeout(() => this.#send({ connection: this.id, candidates: this.#candidates.splice(0) }), GATHER_MS);
+  }
+
   /** https://www.w3.org/TR/webrtc/#perfect-negotiation-example @param {SignalData} signal */
-  async #receive({ description, candidate, tracks }) {
+  async #receive({ description, candidates = [], tracks }) {
     const { pc } = this;
-    if (candidate) {
+    for (const candidate of candidates) {
       try { await pc.addIceCandidate(candidate); } catch (error) { if (!this.#ignoreOffer) throw error; }
     }
     if (!description) return;

@@ -11,25 +11,37 @@ import { Signalling } from './signalling.js';
 export async function join(options = {}) {
   const url = new URL(options.url ?? globalThis.location.href);
   const seat = guestSeat(options, url);
-  let answer;
-  try {
-    answer = await ask(url, options.token ?? seat.load(), options);
-  } catch (error) {
-    // A guest's token from before may have run out or be of another server's life: ask for a new one.
-    const stale = !options.token && seat.load() && error instanceof TrefoilError && error.code === 'unauthorized';
-    if (!stale) throw error;
-    seat.save(null);
-    answer = await ask(url, null, options);
-  }
-  if (!options.token) seat.save(answer.token);
-  const signalling = new Signalling({
-    url: answer.signalling_url, hello: () => ({ token: answer.token }),
-    WebSocket: options.WebSocket, reconnectSeconds: options.reconnectSeconds,
-  });
+  const first = await takeSeat(url, seat, options);
+  let fresh = true;
+  const hello = async () => {
+    // After a lost session the token may be of another server's life, so a guest asks again.
+    const { token } = fresh ? first : await takeSeat(url, seat, options);
+    fresh = false;
+    return { token };
+  };
+  const signalling = new Signalling({ url: first.signalling_url, hello, WebSocket: options.WebSocket, reconnectSeconds: options.reconnectSeconds });
   const room = new Room(signalling, options.relayOnly ?? false);
   await signalling.open();
   if (options.name && options.name !== room.me.name) room.rename(options.name);
   return room;
+}
+
+/**
+ * What a join needs to know: the given token's, or a guest's, whose token from before is good for the same seat.
+ * @param {URL} url @param {ReturnType<typeof guestSeat>} seat @param {import('./types.js').JoinOptions} options
+ */
+async function takeSeat(url, seat, options) {
+  if (options.token) return ask(url, options.token, options);
+  const before = seat.load();
+  let answer;
+  try {
+    answer = await ask(url, before, options);
+  } catch (error) {
+    if (!before || !(error instanceof TrefoilError) || error.code !== 'unauthorized') throw error;
+    answer = await ask(url, null, options);
+  }
+  seat.save(answer.token);
+  return answer;
 }
 
 /** @param {URL} url @param {string | null | undefined} token @param {import('./types.js').JoinOptions} options */
@@ -57,7 +69,7 @@ function guestSeat({ namespace = 'default', room = 'lobby', storage = sessionSto
   const key = `trefoil ${url.origin} ${namespace} ${room}`;
   return {
     load: () => storage?.getItem(key) ?? null,
-    save: (/** @type {string | null} */ token) => { if (token) storage?.setItem(key, token); else storage?.removeItem(key); },
+    save: (/** @type {string} */ token) => storage?.setItem(key, token),
   };
 }
 

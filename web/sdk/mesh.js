@@ -59,7 +59,7 @@ export class Mesh extends Emitter {
 
   /** A signal from another SDK. @param {string} from @param {any} data */
   receive(from, data) {
-    if (typeof data?.connection !== 'string' || (!data.description && !data.candidate)) return;
+    if (typeof data?.connection !== 'string' || (!data.description && !Array.isArray(data.candidates))) return;
     const known = this.#connections.get(from);
     if (known && known.id === data.connection) return void known.receive(data);
     // Only an offer starts a connection. If both sides started one, that of the impolite side stands.

@@ -7,6 +7,8 @@ import { Publication } from './publication.js';
 
 /** Ask for new TURN credentials when this part of their life is over. */
 const REFRESH_AT = 3 / 4;
+/** A longer timeout would fire at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {import('./types.js').ParticipantState} ParticipantState
@@ -32,7 +34,7 @@ const REFRESH_AT = 3 / 4;
  * @property {TrefoilError} closed  we are out; `left` if we wanted it
  */
 
-/** @extends {Emitter<RoomEvents & Record<string, any>>} */
+/** @extends {Emitter<RoomEvents>} */
 export class Room extends Emitter {
   #signalling; #mesh;
   /** @type {Map<string, ParticipantState>} */ #participants = new Map();
@@ -48,7 +50,8 @@ export class Room extends Emitter {
     super();
     this.#signalling = signalling;
     const mesh = this.#mesh = new Mesh(relayOnly, (to, data) => signalling.send({ type: 'signal', to, data }));
-    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file'])) mesh.on(type, (detail) => this.emit(type, detail));
+    for (const type of /** @type {const} */ (['trackEnded', 'data', 'file'])) mesh.on(type, (detail) => this.emit(type, detail));
+    mesh.on('track', (track) => { if (this.#mayPublish(track.participant)) this.emit('track', track); });
     mesh.on('state', (detail) => this.emit('connection', detail));
     signalling.on('joined', (joined) => this.#joined(joined));
     signalling.on('message', (message) => this.#receive(message));
@@ -66,7 +69,7 @@ export class Room extends Emitter {
   /** What we send. */
   get publications() { return [...this.#mesh.publications]; }
   /** What somebody sends. @param {string} participant @returns {RemoteTrack[]} */
-  tracksOf(participant) { return this.#mesh.tracksOf(participant); }
+  tracksOf(participant) { return this.#mayPublish(participant) ? this.#mesh.tracksOf(participant) : []; }
   /** @param {string} participant */
   connectionState(participant) { return this.#mesh.stateOf(participant); }
 
@@ -215,6 +218,9 @@ export class Room extends Emitter {
     this.emit('mutedBy', { from, audio, video });
   }
 
+  /** What somebody sends without being allowed to is not shown. @param {string} participant */
+  #mayPublish(participant) { return this.#participants.get(participant)?.permissions.includes('publish') ?? false; }
+
   /** @param {import('./types.js').RoomState} room */
   #setRoom(room) { this.#state = room; this.emit('room', room); }
 
@@ -222,7 +228,8 @@ export class Room extends Emitter {
   #iceServers({ ice_servers, ice_ttl_seconds }) {
     this.#mesh.setIceServers(ice_servers);
     clearTimeout(this.#refresh);
-    this.#refresh = setTimeout(() => this.#signalling.send({ type: 'ice_servers' }), ice_ttl_seconds * 1000 * REFRESH_AT);
+    const wait = Math.min(ice_ttl_seconds * 1000 * REFRESH_AT, LONGEST_TIMEOUT_MS);
+    this.#refresh = setTimeout(() => this.#signalling.send({ type: 'ice_servers' }), wait);
   }
 
   /** The others see a mark where we send no voice or no picture. */

@@ -31,7 +31,7 @@ export class Signalling extends Emitter {
   /**
    * @param {object} options
    * @param {string} options.url  ws: or wss:
-   * @param {() => object} options.hello  the fields of a fresh `join`
+   * @param {() => object | Promise<object>} options.hello  the fields of a fresh `join`; asked for again after a lost session
    * @param {typeof WebSocket} [options.WebSocket]
    * @param {number} [options.reconnectSeconds]
    */
@@ -83,9 +83,13 @@ export class Signalling extends Emitter {
     this.#retry = undefined;
     const socket = this.#socket = new this.#WebSocket(this.#url);
     this.#deadline = setTimeout(() => this.#broken(), JOIN_TIMEOUT_MS);
-    socket.onopen = () => {
-      const join = this.#session ? { resume: this.#session } : this.#hello();
-      socket.send(JSON.stringify({ type: 'join', version: 1, ...join }));
+    socket.onopen = async () => {
+      try {
+        const join = this.#session ? { resume: this.#session } : await this.#hello();
+        if (socket === this.#socket) socket.send(JSON.stringify({ type: 'join', version: 1, ...join }));
+      } catch (error) {
+        if (!(error instanceof TrefoilError) || error.code === 'network') socket.close(); else this.#finish(error);
+      }
     };
     socket.onmessage = ({ data }) => { if (socket === this.#socket) this.#receive(JSON.parse(data)); };
     socket.onclose = ({ code }) => { if (socket === this.#socket) this.#broken(code); };

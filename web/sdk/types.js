@@ -40,7 +40,7 @@
  * @typedef {object} SignalData  What two SDKs tell each other inside `signal`.
  * @property {string} connection  which RTCPeerConnection this is about; made by whoever offers first
  * @property {RTCSessionDescriptionInit} [description]
- * @property {RTCIceCandidateInit} [candidate]
+ * @property {RTCIceCandidateInit[]} [candidates]
  * @property {Record<string, TrackNote>} [tracks]  by mid: what the sender of this description sends there
  *
  * @typedef {{id: string, source: Source}} TrackNote

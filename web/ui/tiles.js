@@ -54,25 +54,27 @@ export class Stage {
   add(tile) { (tile.source === 'screen' ? this.screens : this.people).append(tile.element); this.arrange(); }
   remove(tile) { tile.stream.getTracks().forEach((track) => tile.stream.removeTrack(track)); tile.element.remove(); this.arrange(); }
   arrange() {
-    this.element.classList.toggle('sharing', this.screens.childElementCount > 0);
+    const sharing = this.screens.childElementCount > 0, two = !sharing && this.people.childElementCount === 2;
+    this.element.classList.toggle('sharing', sharing);
+    // With two, the other is large and oneself small in a corner.
+    this.element.classList.toggle('two', two);
     for (const box of [this.screens, this.people]) {
       const { clientWidth, clientHeight, childElementCount } = box;
-      const { columns, width, height } = fit(childElementCount, clientWidth, clientHeight);
-      box.style.setProperty('--columns', String(columns));
+      const { width, height } = fit(two ? 1 : childElementCount, clientWidth, clientHeight);
       box.style.setProperty('--width', `${width}px`);
       box.style.setProperty('--height', `${height}px`);
     }
   }
 }
 
-/** The number of columns that makes `count` equal tiles the largest; tall stages take tiles nearer to a square. */
+/** The size of `count` equal tiles with the number of columns that makes them largest; tall stages take tiles nearer to a square. */
 export function fit(count, boxWidth, boxHeight) {
-  const ratio = boxWidth < boxHeight ? 4 / 3 : RATIO;
-  let best = { columns: 1, width: 0, height: 0 };
+  const ratio = boxWidth < boxHeight ? (count === 1 ? boxWidth / boxHeight : 4 / 3) : RATIO;
+  let best = { width: 0, height: 0 };
   for (let columns = 1; columns <= Math.max(1, count); columns++) {
     const rows = Math.ceil(Math.max(1, count) / columns);
     const width = Math.floor(Math.min((boxWidth - GAP * (columns - 1)) / columns, (boxHeight - GAP * (rows - 1)) / rows * ratio));
-    if (width > best.width) best = { columns, width, height: Math.floor(width / ratio) };
+    if (width > best.width) best = { width, height: Math.floor(width / ratio) };
   }
   return best;
 }

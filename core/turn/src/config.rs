@@ -52,6 +52,8 @@ pub struct Limits {
     pub bits_per_second: Option<u64>,
     /// Packets a second of one allocation, both directions together; `None` for no limit.
     pub packets_per_second: Option<u64>,
+    /// Answers a second to one source that has proved nothing (Binding, 401 and their like over UDP); `None` for no limit.
+    pub unproven_answers: Option<u64>,
     /// How long a closed relay port stays unused, so that late packets reach nobody else.
     pub quarantine: Duration,
     /// How far in the future a time-limited username may expire.
@@ -67,6 +69,7 @@ impl Default for Limits {
             channels: 64,
             bits_per_second: None,
             packets_per_second: None,
+            unproven_answers: Some(100),
             quarantine: Duration::from_secs(30),
             longest_credential: Duration::from_secs(2 * 86_400),
         }

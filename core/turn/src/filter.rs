@@ -199,8 +199,8 @@ mod tests {
         )
     }
 
-    fn check(addresses: &[&str], expected: impl Fn(Access) -> bool) {
-        for address in addresses {
+    fn check(addresses: &str, expected: impl Fn(Access) -> bool) {
+        for address in addresses.split_whitespace() {
             let access = filter().access(address.parse().unwrap());
             assert!(expected(access), "{address}: {access:?}");
         }
@@ -210,118 +210,64 @@ mod tests {
     fn every_special_purpose_address_is_refused() {
         let refused = |access| matches!(access, Access::Refused(_));
         check(
-            &[
-                "0.0.0.0",
-                "0.1.2.3",
-                "10.0.0.1",
-                "100.64.0.1",
-                "100.127.255.255",
-                "127.0.0.1",
-                "127.255.0.1",
-            ],
+            "0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 127.255.0.1",
             refused,
         );
         check(
-            &[
-                "169.254.169.254",
-                "172.16.0.1",
-                "172.31.255.255",
-                "192.0.0.8",
-                "192.0.2.1",
-                "192.88.99.1",
-            ],
+            "169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1",
             refused,
         );
         check(
-            &[
-                "192.168.1.1",
-                "198.18.0.1",
-                "198.19.255.255",
-                "198.51.100.1",
-                "203.0.113.1",
-                "224.0.0.1",
-            ],
+            "192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1 224.0.0.1",
             refused,
         );
-        check(&["239.255.255.255", "240.0.0.1", "255.255.255.255"], refused);
+        check("239.255.255.255 240.0.0.1 255.255.255.255", refused);
         check(
-            &[
-                "::",
-                "::1",
-                "::127.0.0.1",
-                "::ffff:127.0.0.1",
-                "::ffff:8.8.8.8",
-                "::ffff:169.254.169.254",
-            ],
+            ":: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:8.8.8.8 ::ffff:169.254.169.254",
             refused,
         );
         check(
-            &[
-                "64:ff9b::7f00:1",
-                "64:ff9b::a9fe:a9fe",
-                "64:ff9b:1::1",
-                "100::1",
-                "2001::1",
-                "2001:db8::1",
-            ],
+            "64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::1 100::1 2001::1 2001:db8::1",
             refused,
         );
         check(
-            &[
-                "2002:7f00:1::1",
-                "3fff::1",
-                "5f00::1",
-                "fc00::1",
-                "fd00:ec2::254",
-                "fe80::1",
-                "fec0::1",
-            ],
+            "2002:7f00:1::1 3fff::1 5f00::1 fc00::1 fd00:ec2::254 fe80::1 fec0::1",
             refused,
         );
-        check(&["ff02::1", "ff0e::1", "::8.8.8.8"], refused);
+        check("ff02::1 ff0e::1 ::8.8.8.8", refused);
     }
 
     #[test]
     fn public_addresses_are_allowed() {
         let allowed = |access| access == Access::Allowed;
         check(
-            &[
-                "1.1.1.1",
-                "8.8.8.8",
-                "100.63.255.255",
-                "100.128.0.0",
-                "172.32.0.1",
-                "223.255.255.255",
-            ],
+            "1.1.1.1 8.8.8.8 100.63.255.255 100.128.0.0 172.32.0.1 223.255.255.255",
             allowed,
         );
-        check(
-            &["2001:4860:4860::8888", "2606:4700::1", "64:ff9b::808:808"],
-            allowed,
-        );
+        check("2001:4860:4860::8888 2606:4700::1 64:ff9b::808:808", allowed);
     }
 
     #[test]
     fn the_operators_lists_come_first() {
-        check(&["10.9.1.1", "127.0.0.2"], |access| access == Access::Allowed);
-        check(&["9.9.9.9"], |access| access == Access::Refused("denied"));
-        check(&["8.8.4.4"], |access| access == Access::Refused("own-address"));
-        check(&["203.0.113.5", "10.0.0.5"], |access| access == Access::OwnRelay);
+        check("10.9.1.1 127.0.0.2", |access| access == Access::Allowed);
+        check("9.9.9.9", |access| access == Access::Refused("denied"));
+        check("8.8.4.4", |access| access == Access::Refused("own-address"));
+        check("203.0.113.5 10.0.0.5", |access| access == Access::OwnRelay);
     }
 
     #[test]
     fn a_relay_address_behind_nat64_is_not_the_relay_address() {
-        check(&["64:ff9b::cb00:7105"], |access| {
+        check("64:ff9b::cb00:7105", |access| {
             access == Access::Refused("own-relay-translated")
         });
     }
 
     #[test]
     fn a_range_may_begin_inside_a_byte() {
-        check(&["2600:1:2:3:8000::1", "2600:1:2:3:ffff::"], |access| {
+        check("2600:1:2:3:8000::1 2600:1:2:3:ffff::", |access| {
             access == Access::Refused("denied")
         });
-        check(&["2600:1:2:3:7fff::1", "2600:1:2:2:8000::"], |access| {
+        check("2600:1:2:3:7fff::1 2600:1:2:2:8000::", |access| {
             access == Access::Allowed
         });
         let net: Net = "10.0.0.0/9".parse().unwrap();

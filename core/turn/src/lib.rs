@@ -10,6 +10,7 @@ mod allocate;
 mod allocation;
 mod authenticate;
 mod bucket;
+mod budget;
 mod config;
 mod filter;
 mod hash;

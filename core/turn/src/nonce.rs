@@ -116,7 +116,7 @@ mod tests {
         for cookie in [false, true] {
             let start = Duration::from_secs(60 * 70_000);
             let nonce = nonces.make(here, cookie, start);
-            let after = |minutes| nonces.check(&nonce, here, start + Duration::from_secs(60 * minutes));
+            let after = |minutes: u64| nonces.check(&nonce, here, start + Duration::from_secs(60 * minutes));
             assert_eq!(after(0), Nonce::Good { cookie });
             assert_eq!(after(59), Nonce::Good { cookie });
             assert_eq!(after(60), Nonce::Stale);

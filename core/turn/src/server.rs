@@ -9,6 +9,7 @@ use trefoil_stun::{AttributeType, Class, Kind, Message, Method, is_comprehension
 use crate::allocate::Opening;
 use crate::allocation::Allocation;
 use crate::authenticate::{Asker, Caller};
+use crate::budget::Budget;
 use crate::hash::Keyed;
 use crate::nonce::Nonces;
 use crate::ports::{Ports, RelayPorts};
@@ -125,6 +126,8 @@ pub struct Counts {
     pub malformed: u64,
     /// Binding requests answered.
     pub bindings: u64,
+    /// Answers that a source did not get because it had used up its budget.
+    pub over_budget: u64,
     /// Allocations made.
     pub allocations: u64,
     /// Packets that had no permission, no channel or no allocation to go to.
@@ -155,6 +158,7 @@ pub struct Server {
     pub(crate) config: Config,
     pub(crate) nonces: Nonces,
     pub(crate) random: Random,
+    budget: Budget,
     pub(crate) allocations: Slab<Allocation>,
     pub(crate) by_client: HashMap<ClientAddr, AllocationId, Keyed>,
     pub(crate) relays: Slab<RelayRow>,
@@ -183,6 +187,7 @@ impl Server {
         let mut keyed = || Keyed(random.next_u64(), random.next_u64());
         Server {
             nonces,
+            budget: Budget::new(config.limits.unproven_answers, keyed()),
             allocations: Slab::new(),
             by_client: HashMap::with_hasher(keyed()),
             relays: Slab::new(),
@@ -234,6 +239,9 @@ impl Server {
 
     fn binding(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
         let asker = Asker::of(client, message);
+        if !self.may_answer(client, now) {
+            return;
+        }
         if let Some(refusal) = unknown_attributes(message) {
             return self.refuse(&asker, &refusal, now);
         }
@@ -243,10 +251,18 @@ impl Server {
         });
     }
 
+    /// Whether a client that has proved nothing is answered once more.
+    fn may_answer(&mut self, client: ClientAddr, now: Now) -> bool {
+        let may = client.transport.proves_source() || self.budget.take(client.remote.ip(), now.elapsed);
+        self.counts.over_budget += u64::from(!may);
+        may
+    }
+
     fn request(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
         let mut asker = Asker::of(client, message);
         let caller = match self.authenticate(client, message, now) {
             Ok(caller) => caller,
+            Err(_) if !self.may_answer(client, now) => return,
             Err(refusal) => return self.refuse(&asker, &refusal, now),
         };
         asker.signature = Some((caller.integrity, caller.key.clone()));
@@ -338,6 +354,12 @@ impl Server {
     #[must_use]
     pub fn allocations(&self) -> usize {
         self.allocations.len()
+    }
+
+    /// Whether this 5-tuple holds an allocation.
+    #[must_use]
+    pub fn holds(&self, client: ClientAddr) -> bool {
+        self.by_client.contains_key(&client)
     }
 
     pub(crate) fn output(&mut self, output: Output) {

@@ -14,10 +14,12 @@ const permissions = ['publish', 'subscribe', 'message', 'moderate'];
 
 /**
  * Rooms, counting and resuming as docs/PROTOCOL.md has them; limits, tokens and roles it does not know.
- * `refuse(message)` may return a code with which to answer instead; `heartbeatSeconds` is what clients are told.
+ * `refuse(message)` may return a code with which to answer instead; `heartbeatSeconds`, `iceTtlSeconds` and
+ * `iceServers(nth time)` are what clients are told.
  */
-export async function startFake({ heartbeatSeconds = 10, iceTtlSeconds = 3600, refuse = () => null } = {}) {
+export async function startFake({ heartbeatSeconds = 10, iceTtlSeconds = 3600, iceServers = () => [], refuse = () => null } = {}) {
   const sessions = new Map(), seen = [], pingWatchers = new Set();
+  let asked = 0;
   const inRoom = (room) => [...sessions.values()].filter((s) => s.room === room && s.seated);
   const say = (session, message) => {
     session.sent.push(message);
@@ -29,7 +31,7 @@ export async function startFake({ heartbeatSeconds = 10, iceTtlSeconds = 3600, r
     resume: { token: session.token, window_seconds: 30, received: session.received },
     room: { namespace: 'default', name: session.room, topology: 'p2p', member_limit: 16, locked: false },
     participants: inRoom(session.room).map((s) => s.state),
-    ice_servers: [], ice_ttl_seconds: iceTtlSeconds, heartbeat_seconds: heartbeatSeconds,
+    ice_servers: iceServers(++asked), ice_ttl_seconds: iceTtlSeconds, heartbeat_seconds: heartbeatSeconds,
   }));
   const resume = (socket, { token, received }) => {
     const session = [...sessions.values()].find((s) => s.token === token);
@@ -78,7 +80,7 @@ export async function startFake({ heartbeatSeconds = 10, iceTtlSeconds = 3600, r
         return others(session, { type: 'participant_updated', participant: session.state });
       case 'mute': return other && say(other, { ...message, from });
       case 'kick': return other && go(other, 'kicked');
-      case 'ice_servers': return say(session, { type: 'ice_servers', ice_servers: [], ice_ttl_seconds: iceTtlSeconds });
+      case 'ice_servers': return say(session, { type: 'ice_servers', ice_servers: iceServers(++asked), ice_ttl_seconds: iceTtlSeconds });
       case 'leave': return go(session, 'left');
       default: return say(session, { type: 'refused', of: message.type, code: 'unknown_type', message: 'unknown' });
     }

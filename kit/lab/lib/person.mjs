@@ -48,8 +48,7 @@ export class Person {
   /** Asserts that somebody's tone is heard and colour seen here, and that the picture moves. */
   async meets(other) {
     const selector = `.tile[data-participant="${await this.tile(other.name)}"][data-source=camera] video`;
-    await this.sees(selector, other);
-    await this.hears(selector, other);
+    await Promise.all([this.sees(selector, other), this.hears(selector, other)]);
   }
   async sees(selector, { name, colour }) {
     await until(`${this.name} sees ${name} (${colour})`, async (note) => {
@@ -75,5 +74,9 @@ export class Person {
 
 /** Everybody asserts that everybody else is seen and heard. */
 export async function allMeet(...people) {
-  for (const person of people) for (const other of people) if (person !== other) await person.meets(other);
+  for (const person of people) {
+    // A browser draws few pictures on a page that lies behind another.
+    await person.page.bringToFront();
+    for (const other of people) if (person !== other) await person.meets(other);
+  }
 }

@@ -1,0 +1,13 @@
+//! The machine on an imaginary clock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as the test does"
+)]
+
+mod allocations;
+mod data;
+mod refusals;
+mod strangers;
+mod world;
