@@ -285,7 +285,7 @@ impl Halls {
 
     /// Closes everything because the server stops.
     pub(crate) fn stop(&self, outside: &impl Outside, now: Moment) {
-        let cells: Vec<_> = lock(&self.directory).all_rooms().cloned().collect();
+        let cells = lock(&self.directory).remove_all();
         cells
             .iter()
             .for_each(|cell| self.shut(cell, LeaveReason::ServerStopping, outside, now));
