@@ -128,7 +128,11 @@ impl Server {
         }
         let plan = plan(message)?;
         if self.draining {
-            return Err(Refusal::Draining);
+            let alternates = &self.config.alternates;
+            let same = alternates
+                .iter()
+                .find(|address| address.is_ipv4() == asker.client.remote.is_ipv4());
+            return Err(same.map_or(Refusal::Draining, |address| Refusal::TryAlternate(*address)));
         }
         let required = |want: &&Want| !want.optional;
         if plan

@@ -183,6 +183,9 @@ impl Server {
                 let listed: Vec<u8> = kinds.iter().flat_map(|kind| kind.to_be_bytes()).collect();
                 writer.attribute(AttributeType::UNKNOWN_ATTRIBUTES, &listed);
             }
+            if let Refusal::TryAlternate(address) = refusal {
+                writer.address(AttributeType::ALTERNATE_SERVER, *address);
+            }
             for attribute in challenge.iter().flat_map(Message::attributes) {
                 writer.attribute(attribute.kind, attribute.value);
             }

@@ -1,5 +1,7 @@
 //! Everything that the server will not do, each reason with its code on the wire.
 
+use std::net::SocketAddr;
+
 use trefoil_stun::ErrorCode;
 
 /// Why a request was refused. Answered with [`Refusal::code`], counted under [`Refusal::name`], logged at debug.
@@ -39,8 +41,8 @@ pub enum Refusal {
     NoReservation,
     /// The server takes no new allocations because it is about to stop.
     Draining,
-    /// Another server should be asked.
-    TryAlternate,
+    /// The server takes no new allocations; this other one should be asked.
+    TryAlternate(SocketAddr),
     /// XOR-PEER-ADDRESS is missing or is no address.
     MissingPeer,
     /// The peer is of another address family than the relayed address.
@@ -82,7 +84,7 @@ impl Refusal {
             | Refusal::Draining
             | Refusal::PermissionQuota
             | Refusal::ChannelQuota => ErrorCode::INSUFFICIENT_CAPACITY,
-            Refusal::TryAlternate => ErrorCode::TRY_ALTERNATE,
+            Refusal::TryAlternate(_) => ErrorCode::TRY_ALTERNATE,
             Refusal::PeerFamily => ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH,
             Refusal::PeerForbidden(_) => ErrorCode::FORBIDDEN,
         }
@@ -109,7 +111,7 @@ impl Refusal {
             Refusal::NoPort => "no_port",
             Refusal::NoReservation => "no_reservation",
             Refusal::Draining => "draining",
-            Refusal::TryAlternate => "try_alternate",
+            Refusal::TryAlternate(_) => "try_alternate",
             Refusal::MissingPeer => "missing_peer",
             Refusal::PeerFamily => "peer_family",
             Refusal::PeerForbidden(_) => "peer_forbidden",

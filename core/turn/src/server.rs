@@ -237,22 +237,8 @@ impl Server {
         Verdict::Nothing
     }
 
-    fn binding(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
-        let asker = Asker::of(client, message);
-        if !self.may_answer(client, now) {
-            return;
-        }
-        if let Some(refusal) = unknown_attributes(message) {
-            return self.refuse(&asker, &refusal, now);
-        }
-        self.counts.bindings += 1;
-        self.succeed(&asker, |writer| {
-            writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, client.remote);
-        });
-    }
-
     /// Whether a client that has proved nothing is answered once more.
-    fn may_answer(&mut self, client: ClientAddr, now: Now) -> bool {
+    pub(crate) fn may_answer(&mut self, client: ClientAddr, now: Now) -> bool {
         let may = client.transport.proves_source() || self.budget.take(client.remote.ip(), now.elapsed);
         self.counts.over_budget += u64::from(!may);
         may
@@ -386,7 +372,7 @@ impl Server {
 }
 
 /// The comprehension-required attributes that mean nothing here, at most eight of them.
-fn unknown_attributes(message: &Message<'_>) -> Option<Refusal> {
+pub(crate) fn unknown_attributes(message: &Message<'_>) -> Option<Refusal> {
     let unknown = |kind: AttributeType| is_comprehension_required(kind) && !kind.is_known();
     let kinds = message
         .attributes()
