@@ -1,18 +1,19 @@
 //! `trefoil serve`: starts the servers, joins them, and ends them in order.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use trefoil_auth::Secret;
-use trefoil_relay::{Relay, RelayConfig};
-use trefoil_server::{IceServers, Server};
+use trefoil_relay::Relay;
+use trefoil_server::Server;
 
 use crate::{
     arguments::{Only, ServeArguments},
     banner::Banner,
     config::Config,
+    ice::ice_servers,
     logging,
 };
 
@@ -107,45 +108,5 @@ fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
     )]
     {
         println!("{banner}");
-    }
-}
-
-/// The URLs under which clients reach the traversal server. Where it listens on every address, `{host}` stands for the
-/// name by which the client reached the room server.
-fn ice_servers(relay: &RelayConfig, listening: &[SocketAddr], tls: &[SocketAddr]) -> IceServers {
-    let hosts = listening.iter().map(|address| {
-        let external = relay
-            .external_addresses
-            .iter()
-            .find(|external| external.is_ipv4() == address.is_ipv4());
-        let host = match external {
-            Some(external) => shown(*external),
-            None if address.ip().is_unspecified() => "{host}".to_owned(),
-            None => shown(address.ip()),
-        };
-        format!("{host}:{}", address.port())
-    });
-    let hosts: Vec<String> = hosts.collect();
-    let udp = hosts.iter().map(|host| format!("turn:{host}?transport=udp"));
-    let tcp = hosts
-        .iter()
-        .filter(|_| relay.tcp)
-        .map(|host| format!("turn:{host}?transport=tcp"));
-    // A certificate is for a name, and the name that the client knows is the room server's.
-    let tls = tls
-        .iter()
-        .map(|address| format!("turns:{{host}}:{}?transport=tcp", address.port()));
-    IceServers {
-        stun_urls: hosts.iter().map(|host| format!("stun:{host}")).collect(),
-        turn_urls: udp.chain(tcp).chain(tls).collect(),
-        secret: relay.secrets.first().cloned(),
-    }
-}
-
-/// An IPv6 address stands in brackets in a URL.
-fn shown(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("[{v6}]"),
     }
 }

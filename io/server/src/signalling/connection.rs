@@ -37,8 +37,8 @@ pub(super) struct Connection {
     /// When anything was last read.
     heard: Moment,
     pinged: Moment,
-    /// The kernel takes no more for now.
-    blocked: bool,
+    /// Something is queued that the kernel has not got yet.
+    unflushed: bool,
     timer: Pin<Box<Sleep>>,
     timer_was_set: bool,
     _open: Arc<Open>,
@@ -58,8 +58,8 @@ enum Phase {
 
 /// What one poll reads at most before it writes and lets others run.
 const READ_AT_ONCE: usize = 64;
-/// What is taken from the hall at once.
-const WRITE_AT_ONCE: usize = 32;
+/// What is taken from the hall at once, in bytes.
+const WRITE_AT_ONCE: usize = 16 * 1024;
 /// How long a closing connection may take.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How often a connection whose client does not read looks after itself.
@@ -85,7 +85,7 @@ impl Connection {
             opened: now,
             heard: now,
             pinged: now,
-            blocked: false,
+            unflushed: false,
             timer: Box::pin(tokio::time::sleep(wait)),
             timer_was_set: false,
             _open: open,
@@ -96,11 +96,12 @@ impl Connection {
     /// Does all that can be done; ready when the connection is over.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
+            // Reading comes first: what is there already was not silence.
+            let more = self.read(context);
             while self.timer.as_mut().poll(context).is_ready() {
                 self.on_timer();
             }
             self.timer_was_set = false;
-            let more = self.read(context);
             self.write(context);
             if matches!(self.phase, Phase::Closing { .. }) && self.poll_closing(context).is_ready() {
                 self.phase = Phase::Over;
@@ -217,20 +218,16 @@ impl Connection {
     fn refuse(&mut self, refusal: Refusal, of: Option<&str>) {
         self.shared.metrics.refused(refusal.code());
         let text = ServerMessage::Refused(refusal.to_wire(of)).to_text();
-        self.blocked |= !matches!(self.socket.write(Bytes::from(text)), Ok(true));
+        // Whether it was taken shows when it is flushed.
+        let _ = self.socket.write(Bytes::from(text));
+        self.unflushed = true;
     }
 
     fn on_error(&mut self, error: &Error) {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => {
                 if let Phase::Inside(inside) = &self.phase {
-                    let (at, now) = (
-                        At {
-                            shared: &self.shared,
-                            host: &self.host,
-                        },
-                        self.shared.now(),
-                    );
+                    let (at, now) = (self.at(), self.shared.now());
                     self.shared
                         .halls
                         .serve(&inside.cell, |hall| hall.too_large(inside.who, &at, now));
@@ -251,6 +248,13 @@ impl Connection {
         }
     }
 
+    fn at(&self) -> At<'_> {
+        At {
+            shared: &self.shared,
+            host: &self.host,
+        }
+    }
+
     /// Lets go of the session, which may be resumed, and closes with `code`.
     fn end(&mut self, code: u16) {
         self.lost();
@@ -259,22 +263,19 @@ impl Connection {
 
     /// Lets go of the session, which may be resumed.
     fn lost(&mut self) {
-        self.lost_since(self.shared.now());
+        self.let_go(self.shared.now());
+        self.set_timer();
     }
 
-    fn lost_since(&mut self, heard: Moment) {
+    fn let_go(&mut self, heard: Moment) {
         let now = self.shared.now();
         let until = now + CLOSING;
         if let Phase::Inside(inside) = mem::replace(&mut self.phase, Phase::Closing { until, said: false }) {
-            let at = At {
-                shared: &self.shared,
-                host: &self.host,
-            };
-            self.shared.halls.serve(&inside.cell, |hall| {
+            let (halls, at) = (&self.shared.halls, self.at());
+            halls.serve(&inside.cell, |hall| {
                 hall.connection_lost(inside.who, heard, &at, now)
             });
         }
-        self.set_timer();
     }
 
     fn close(&mut self, code: u16) {
@@ -291,11 +292,11 @@ impl Connection {
     fn write(&mut self, context: &mut Context<'_>) {
         let mut batch = Vec::new();
         loop {
-            if self.blocked {
+            if self.unflushed {
                 match self.socket.poll_flush(context) {
                     Poll::Pending => return,
                     Poll::Ready(Err(_)) => return self.on_write_error(),
-                    Poll::Ready(Ok(())) => self.blocked = false,
+                    Poll::Ready(Ok(())) => self.unflushed = false,
                 }
             }
             let Phase::Inside(inside) = &self.phase else {
@@ -307,24 +308,20 @@ impl Connection {
             for message in batch.drain(..) {
                 match self.socket.write(message) {
                     Ok(true) => {}
-                    Ok(false) => self.blocked = true,
+                    Ok(false) => self.unflushed = true,
                     Err(_) => return self.on_write_error(),
                 }
             }
             match taken {
                 Taken::More => {}
                 Taken::Ended(Ending { code }) => {
-                    self.phase = Phase::Closing {
-                        until: self.shared.now() + CLOSING,
-                        said: false,
-                    };
                     return self.close(code);
                 }
                 Taken::All => {
                     // A pong that tungstenite queued goes out here too.
                     match self.socket.poll_flush(context) {
                         Poll::Pending => {
-                            self.blocked = true;
+                            self.unflushed = true;
                             self.set_timer();
                         }
                         Poll::Ready(Ok(())) => {}
@@ -368,18 +365,19 @@ impl Connection {
             Phase::Inside(inside) => {
                 let heartbeat = &self.shared.config.heartbeat;
                 if now >= self.heard + seconds(heartbeat.away_seconds) {
-                    self.lost_since(self.heard);
+                    self.let_go(self.heard);
                     self.phase = Phase::Over;
-                } else if self.blocked
+                } else if self.unflushed
                     && self
                         .shared
                         .halls
                         .serve(&inside.cell, |hall| hall.is_ending(inside.who))
                 {
-                    self.blocked = false;
+                    self.unflushed = false;
                 } else if now >= self.pinged + seconds(heartbeat.ping_seconds) {
                     self.pinged = now;
-                    self.blocked |= !matches!(self.socket.ping(), Ok(true));
+                    // It goes out with whatever is flushed next, which is at once.
+                    let _ = self.socket.ping();
                 }
             }
             Phase::Opening | Phase::Closing { .. } | Phase::Over => {}
@@ -397,7 +395,11 @@ impl Connection {
             Phase::Inside(_) => {
                 let away = self.heard + seconds(heartbeat.away_seconds);
                 let due = away.min(self.pinged + seconds(heartbeat.ping_seconds));
-                if self.blocked { due.min(now + BLOCKED) } else { due }
+                if self.unflushed {
+                    due.min(now + BLOCKED)
+                } else {
+                    due
+                }
             }
             Phase::Over => now,
         };
@@ -411,7 +413,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.lost();
+        self.let_go(self.heard);
         self.shared.metrics.websockets.dec();
     }
 }
