@@ -70,6 +70,7 @@ impl World {
             shard: Shard { index: 0, count: 2 },
             filter: PeerFilter::new(vec![], vec![], vec![], vec![ip, v6]),
             listeners: vec![SocketAddr::from((ip, 3478))],
+            mobility: true,
             discovery: Some(Discovery {
                 primary: SocketAddr::from((ip, 3478)),
                 alternate: SocketAddr::from(([93, 184, 215, 2], 3479)),
@@ -189,7 +190,7 @@ impl World {
             Verdict::ToPeer { data, .. } | Verdict::ToClient { data, .. } | Verdict::ToShard { data, .. } => {
                 data.end <= datagram.len()
             }
-            Verdict::Nothing => true,
+            Verdict::Nothing | Verdict::ToOwner { .. } => true,
         };
         assert!(within, "the verdict is about bytes that there are");
         self.settle();

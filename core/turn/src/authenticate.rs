@@ -109,6 +109,7 @@ impl Server {
         // A call outlives its credentials: who made the allocation keeps it with the key that was right then.
         let held = self
             .allocation_of(client)
+            .or_else(|| self.allocations.at(self.by_ticket(message)?.0))
             .filter(|held| Some(&*held.username) == username);
         if let Some(held) = held.filter(|held| held.algorithm == algorithm && right(&held.key)) {
             return Some(Caller {

@@ -192,6 +192,8 @@ pub struct Config {
     pub discovery: Option<Discovery>,
     /// Where clients are sent while this server drains, one of each family at most.
     pub alternates: Vec<SocketAddr>,
+    /// Whether allocations may follow their clients to other addresses (RFC 8016).
+    pub mobility: bool,
     /// Bounds.
     pub limits: Limits,
 }

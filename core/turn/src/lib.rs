@@ -16,6 +16,7 @@ mod config;
 mod filter;
 mod hash;
 mod ledger;
+mod mobility;
 mod nonce;
 mod packet;
 mod permission;

@@ -43,6 +43,10 @@ pub enum Refusal {
     Draining,
     /// The server takes no new allocations; this other one should be asked.
     TryAlternate(SocketAddr),
+    /// Allocations may not move here.
+    MobilityForbidden,
+    /// A mobility ticket that is no living allocation's.
+    BadTicket,
     /// XOR-PEER-ADDRESS is missing or is no address.
     MissingPeer,
     /// The peer is of another address family than the relayed address.
@@ -68,6 +72,7 @@ impl Refusal {
             Refusal::IncompleteCredentials
             | Refusal::MissingTransport
             | Refusal::ConflictingAttributes
+            | Refusal::BadTicket
             | Refusal::MissingPeer
             | Refusal::BadChannel
             | Refusal::ChannelTaken => ErrorCode::BAD_REQUEST,
@@ -85,6 +90,7 @@ impl Refusal {
             | Refusal::PermissionQuota
             | Refusal::ChannelQuota => ErrorCode::INSUFFICIENT_CAPACITY,
             Refusal::TryAlternate(_) => ErrorCode::TRY_ALTERNATE,
+            Refusal::MobilityForbidden => ErrorCode::MOBILITY_FORBIDDEN,
             Refusal::PeerFamily => ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH,
             Refusal::PeerForbidden(_) => ErrorCode::FORBIDDEN,
         }
@@ -112,6 +118,8 @@ impl Refusal {
             Refusal::NoReservation => "no_reservation",
             Refusal::Draining => "draining",
             Refusal::TryAlternate(_) => "try_alternate",
+            Refusal::MobilityForbidden => "mobility_forbidden",
+            Refusal::BadTicket => "bad_ticket",
             Refusal::MissingPeer => "missing_peer",
             Refusal::PeerFamily => "peer_family",
             Refusal::PeerForbidden(_) => "peer_forbidden",

@@ -32,6 +32,8 @@ pub struct RelayConfig {
     pub discovery: Option<SocketAddr>,
     /// Relays that clients are sent to while this one drains, one of each family at most.
     pub alternates: Vec<SocketAddr>,
+    /// Allocations may follow their clients to other addresses, when these ask for it (RFC 8016).
+    pub mobility: bool,
     /// The realm of the credentials. Keep it short: it is in every answer to a stranger.
     pub realm: String,
     /// Shared secrets of time-limited credentials (what coturn calls `use-auth-secret`). Each is accepted; the rooms hand
@@ -82,6 +84,7 @@ impl Default for RelayConfig {
             listen: vec![(Ipv4Addr::LOCALHOST, 3478).into()],
             tcp: true,
             tls: None,
+            mobility: true,
             discovery: None,
             alternates: Vec::new(),
             connections: 10_000,

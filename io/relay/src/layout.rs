@@ -202,6 +202,7 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
         shard,
         filter,
         listeners: listening.iter().flat_map(expand).collect(),
+        mobility: config.mobility,
         discovery: discovery(config, listening)?,
         alternates: config.alternates.clone(),
         limits: limits(config),
