@@ -173,18 +173,13 @@ export class Connection extends Emitter {
       const track = transceivers.find((t) => t.mid === mid)?.receiver.track;
       if (track) now.set(String(id), { id: String(id), source: String(source), kind: track.kind, track, stream: this.#streamFor(String(source)) });
     }
-    for (const [id, was] of this.#receiving) {
-      if (now.get(id)?.track === was.track) continue;
-      this.#receiving.delete(id);
-      was.stream.removeTrack(was.track);
-      this.emit('trackEnded', was);
-    }
-    for (const [id, track] of now) {
-      if (this.#receiving.has(id)) continue;
-      this.#receiving.set(id, track);
-      track.stream.addTrack(track.track);
-      this.emit('track', track);
-    }
+    const ended = [...this.#receiving].filter(([id, was]) => now.get(id)?.track !== was.track);
+    const begun = [...now].filter(([id]) => !this.#receiving.has(id) || ended.some(([gone]) => gone === id));
+    for (const [id, { stream, track }] of ended) { this.#receiving.delete(id); stream.removeTrack(track); }
+    // Streams are whole before anybody hears of them: Chromium may show nothing of one that grows while it is loaded.
+    for (const [id, track] of begun) { this.#receiving.set(id, track); track.stream.addTrack(track.track); }
+    for (const [, track] of ended) this.emit('trackEnded', track);
+    for (const [, track] of begun) this.emit('track', track);
   }
 
   /** @param {string} source */

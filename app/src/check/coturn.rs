@@ -21,6 +21,7 @@ const DATABASE: &str =
 const TUNED: &str = "Trefoil has one thread for each core and needs no tuning here";
 
 /// coturn's options (its README.turnserver), each with its fate.
+#[allow(clippy::unit_arg, reason = "a row of the table is one expression")]
 const OPTIONS: &[(&str, Fate)] = &[
     (
         "listening-port",
@@ -309,7 +310,10 @@ impl Draft {
             Some((_, key)) if key.starts_with("0x") => {
                 Err("it holds a key instead of a password: write the password".to_owned())
             }
-            Some((name, password)) => Ok(self.names.push((name.to_owned(), password.to_owned()))),
+            Some((name, password)) => {
+                self.names.push((name.to_owned(), password.to_owned()));
+                Ok(())
+            }
             None => Err("it is not name:password".to_owned()),
         }
     }

@@ -11,6 +11,7 @@ use crate::allocation::Allocation;
 use crate::authenticate::{Asker, Caller};
 use crate::budget::Budget;
 use crate::hash::Keyed;
+use crate::mobility::{Strays, Ticket};
 use crate::nonce::Nonces;
 use crate::ports::{Ports, RelayPorts};
 use crate::random::Random;
@@ -167,6 +168,8 @@ pub struct Server {
     pub(crate) ports: Vec<RelayPorts>,
     pub(crate) opening: BTreeMap<AllocationId, Opening>,
     pub(crate) reservations: BTreeMap<[u8; 8], (RelayId, Duration)>,
+    pub(crate) tickets: BTreeMap<Ticket, AllocationId>,
+    pub(crate) strays: Strays,
     pub(crate) deadlines: BTreeSet<Deadline>,
     pub(crate) counts: Counts,
     pub(crate) draining: bool,
@@ -195,6 +198,8 @@ impl Server {
             ports: config.relay_addresses.iter().map(ports).collect(),
             opening: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            strays: Strays::default(),
             deadlines: BTreeSet::new(),
             counts: Counts::default(),
             draining: false,
@@ -207,6 +212,9 @@ impl Server {
     /// Handles one datagram, or one message of a stream, from a client. The verdict's range is within `bytes`.
     #[inline]
     pub fn handle_client(&mut self, client: ClientAddr, bytes: &[u8], now: Now) -> Verdict {
+        if let Some(shard) = self.strays.shard_of(client, now.elapsed) {
+            return Verdict::ToOwner { shard };
+        }
         match Kind::of(bytes) {
             Kind::Channel => self.channel_data(client, bytes, now.elapsed),
             Kind::Stun => self.message(client, bytes, now),
@@ -222,6 +230,9 @@ impl Server {
             self.counts.malformed += 1;
             return Verdict::Nothing;
         };
+        if let Some(shard) = self.ticket_of_other_shard(client, &message, now) {
+            return Verdict::ToOwner { shard };
+        }
         match (message.class(), message.method()) {
             (Class::Indication, Method::Send) => return self.send_indication(client, &message, now.elapsed),
             (Class::Request, Method::Binding) => self.binding(client, &message, now),
@@ -237,22 +248,8 @@ impl Server {
         Verdict::Nothing
     }
 
-    fn binding(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
-        let asker = Asker::of(client, message);
-        if !self.may_answer(client, now) {
-            return;
-        }
-        if let Some(refusal) = unknown_attributes(message) {
-            return self.refuse(&asker, &refusal, now);
-        }
-        self.counts.bindings += 1;
-        self.succeed(&asker, |writer| {
-            writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, client.remote);
-        });
-    }
-
     /// Whether a client that has proved nothing is answered once more.
-    fn may_answer(&mut self, client: ClientAddr, now: Now) -> bool {
+    pub(crate) fn may_answer(&mut self, client: ClientAddr, now: Now) -> bool {
         let may = client.transport.proves_source() || self.budget.take(client.remote.ip(), now.elapsed);
         self.counts.over_budget += u64::from(!may);
         may
@@ -310,8 +307,13 @@ impl Server {
 
     /// The client's connection is gone, and with it its allocation.
     pub fn handle_disconnected(&mut self, client: ClientAddr, now: Now) {
-        if let Some(id) = self.by_client.get(&client) {
-            self.end(*id, now.elapsed);
+        let Some(id) = self.by_client.get(&client).copied() else {
+            return;
+        };
+        match self.allocations.at(id.0) {
+            // It waits for its client to come back from somewhere, as long as its lifetime lasts.
+            Some(held) if held.ticket.is_some() => drop(self.by_client.remove(&client)),
+            Some(_) | None => self.end(id, now.elapsed),
         }
     }
 
@@ -386,7 +388,7 @@ impl Server {
 }
 
 /// The comprehension-required attributes that mean nothing here, at most eight of them.
-fn unknown_attributes(message: &Message<'_>) -> Option<Refusal> {
+pub(crate) fn unknown_attributes(message: &Message<'_>) -> Option<Refusal> {
     let unknown = |kind: AttributeType| is_comprehension_required(kind) && !kind.is_known();
     let kinds = message
         .attributes()

@@ -27,6 +27,13 @@ pub struct RelayConfig {
     pub connections_per_source: u32,
     /// Seconds after which a connection without an allocation is closed when nothing comes.
     pub idle_seconds: u32,
+    /// A second address, of another IP and port than the first of `listen`, for NAT behaviour discovery (RFC 5780). The
+    /// relay then listens on the four combinations of both.
+    pub discovery: Option<SocketAddr>,
+    /// Relays that clients are sent to while this one drains, one of each family at most.
+    pub alternates: Vec<SocketAddr>,
+    /// Allocations may follow their clients to other addresses, when these ask for it (RFC 8016).
+    pub mobility: bool,
     /// The realm of the credentials. Keep it short: it is in every answer to a stranger.
     pub realm: String,
     /// Shared secrets of time-limited credentials (what coturn calls `use-auth-secret`). Each is accepted; the rooms hand
@@ -77,6 +84,9 @@ impl Default for RelayConfig {
             listen: vec![(Ipv4Addr::LOCALHOST, 3478).into()],
             tcp: true,
             tls: None,
+            mobility: true,
+            discovery: None,
+            alternates: Vec::new(),
             connections: 10_000,
             connections_per_source: 500,
             idle_seconds: 30,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use trefoil_net::Received;
 use trefoil_turn::{ClientAddr, Framing, PeerAddr, Transport, Verdict};
 
+use crate::handover::Handed;
 use crate::shard::Running;
 
 /// Datagrams taken from a listening socket at once.
@@ -41,7 +42,7 @@ impl Running {
                 let verdict = self
                     .machine
                     .handle_client(client, self.batch.bytes(span.clone()), self.now);
-                self.act(verdict, span.start);
+                self.act(client, verdict, span);
             }
         }
     }
@@ -81,15 +82,29 @@ impl Running {
 
     pub(crate) fn take_from_shards(&mut self) {
         for _ in 0..HANDOVER_BATCH {
-            let Some((from, to, data)) = self.parts.handover.receive() else {
+            let Some((handed, data)) = self.parts.handover.receive() else {
                 return;
             };
             let body = self.batch.keep(data);
-            let verdict = self
-                .machine
-                .handle_relayed(from, to, 0..body.len(), self.now.elapsed);
-            if let Verdict::ToClient { client, framing, .. } = verdict {
-                self.deliver(client, framing, body, false);
+            let verdict = match handed {
+                Handed::Relayed { from, to } => {
+                    self.machine
+                        .handle_relayed(from, to, 0..body.len(), self.now.elapsed)
+                }
+                Handed::Message(client) => {
+                    self.machine
+                        .handle_client(client, self.batch.bytes(body.clone()), self.now)
+                }
+            };
+            match (handed, verdict) {
+                // Data alone has no header before it that could be overwritten.
+                (Handed::Relayed { .. }, Verdict::ToClient { client, framing, .. }) => {
+                    self.deliver(client, framing, body, false);
+                }
+                (Handed::Relayed { .. }, _) => {}
+                // Handed on again, it could go in circles.
+                (Handed::Message(_), Verdict::ToOwner { .. }) => {}
+                (Handed::Message(client), verdict) => self.act(client, verdict, body),
             }
         }
     }
@@ -124,7 +139,7 @@ impl Running {
                 Ok(Some(message)) => {
                     let span = self.batch.keep(&message);
                     let verdict = self.machine.handle_client(client, &message, self.now);
-                    self.act(verdict, span.start);
+                    self.act(client, verdict, span);
                 }
                 Ok(None) => break,
                 Err(_) => {

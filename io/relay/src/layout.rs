@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, local_addresses};
-use trefoil_turn::{Config, Credentials, Limits, Net, Offer, PeerFilter, RelayAddress, Shard};
+use trefoil_turn::{Config, Credentials, Discovery, Limits, Net, Offer, PeerFilter, RelayAddress, Shard};
 
 use crate::RelayConfig;
 use crate::streams::{StreamLimits, StreamListener};
@@ -60,6 +60,24 @@ pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Listeners>
                     tls: None,
                 });
             }
+        }
+    }
+    let heard: Vec<SocketAddr> = all
+        .first()
+        .map(|first| first.udp.iter().map(UdpSocket::local).collect())
+        .unwrap_or_default();
+    let more = discovery(config, &heard)?
+        .map(|both| both.addresses().to_vec())
+        .unwrap_or_default();
+    for address in more.into_iter().skip(1) {
+        let options = SocketOptions {
+            reuse_port: true,
+            buffer_bytes: 0,
+        };
+        for shard in &mut all {
+            let socket = UdpSocket::bind(address, options)
+                .with_context(|| cannot_listen(address, "UDP", "discovery"))?;
+            shard.udp.push(socket);
         }
     }
     Ok(all)
@@ -184,8 +202,27 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
         shard,
         filter,
         listeners: listening.iter().flat_map(expand).collect(),
+        mobility: config.mobility,
+        discovery: discovery(config, listening)?,
+        alternates: config.alternates.clone(),
         limits: limits(config),
     })
+}
+
+/// The two addresses of behaviour discovery, if a second one is named.
+pub(crate) fn discovery(config: &RelayConfig, listening: &[SocketAddr]) -> Result<Option<Discovery>> {
+    let (Some(alternate), Some(primary)) = (config.discovery, listening.first().copied()) else {
+        return Ok(None);
+    };
+    let apart = primary.ip() != alternate.ip() && (primary.port() == 0 || primary.port() != alternate.port());
+    let plain = !primary.ip().is_unspecified() && !alternate.ip().is_unspecified();
+    if !apart || !plain || primary.is_ipv4() != alternate.is_ipv4() {
+        bail!(
+            "`discovery` needs a second address of the same family whose IP and port both differ from {primary}, the \
+             first of `listen`; neither may be a wildcard"
+        );
+    }
+    Ok(Some(Discovery { primary, alternate }))
 }
 
 fn limits(config: &RelayConfig) -> Limits {

@@ -69,9 +69,10 @@ impl Running {
         self.streams.queue(client, &parts);
     }
 
-    /// Does what the machine said about a message that begins at `start` of the batch.
+    /// Does what the machine said about a client's message, these bytes of the batch.
     #[inline]
-    pub(crate) fn act(&mut self, verdict: Verdict, start: usize) {
+    pub(crate) fn act(&mut self, client: ClientAddr, verdict: Verdict, message: Range<usize>) {
+        let start = message.start;
         let within = |data: Range<usize>| start + data.start..start + data.end;
         match verdict {
             Verdict::Nothing => self.outputs(),
@@ -102,6 +103,12 @@ impl Running {
                 framing,
                 data,
             } => self.deliver(client, framing, within(data), true),
+            Verdict::ToOwner { shard } => {
+                let bytes = self.batch.bytes(message);
+                if self.parts.handover.send_message(shard, client, bytes).is_err() {
+                    self.handover_dropped += 1;
+                }
+            }
             Verdict::ToShard {
                 shard,
                 from,

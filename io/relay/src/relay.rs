@@ -70,7 +70,12 @@ impl Relay {
             .first()
             .map(|first| first.udp.as_slice())
             .unwrap_or_default();
-        let listening: Vec<SocketAddr> = first.iter().map(UdpSocket::local).collect();
+        let own: Vec<SocketAddr> = first
+            .iter()
+            .map(UdpSocket::local)
+            .chain(listening_tls.iter().copied())
+            .collect();
+        let listening = own.iter().take(config.listen.len()).copied().collect();
         let ledger = Ledger::new(config.allocations_per_username, config.allocations);
         let mut relay = Relay {
             listening,
@@ -89,7 +94,6 @@ impl Relay {
             threads: Vec::new(),
         };
         let handovers = Handover::all(count).context("cannot open the sockets between shards")?;
-        let own = [relay.listening.as_slice(), &relay.listening_tls].concat();
         for ((index, listeners), handover) in (0..count).zip(listeners).zip(handovers) {
             let machine = machine(&config, &own, ShardNumber { index, count })?;
             relay.start_shard(&config, machine, listeners, handover)?;

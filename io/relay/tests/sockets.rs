@@ -240,6 +240,38 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
 }
 
 #[test]
+fn behaviour_discovery_uses_four_addresses() {
+    let free = UdpSocket::bind("127.0.0.3:0").unwrap().local_addr().unwrap();
+    let relay = Relay::start(RelayConfig {
+        discovery: Some(free),
+        ..config()
+    })
+    .unwrap();
+    assert_eq!(relay.listening().len(), 2);
+    let (primary, socket) = (relay.listening()[0], UdpSocket::bind("127.0.0.1:0").unwrap());
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let crossed = [
+        (0, primary),
+        (2, SocketAddr::new(primary.ip(), free.port())),
+        (4, SocketAddr::new(free.ip(), primary.port())),
+        (6, free),
+    ];
+    for (change, expected) in crossed {
+        let request = TurnClient::new("ann", "north").request(Method::Binding, |writer| {
+            writer.number(AttributeType::CHANGE_REQUEST, change);
+        });
+        socket.send_to(&request, primary).unwrap();
+        let (_, from) = socket.recv_from(&mut [0; 512]).unwrap();
+        assert_eq!(from, expected);
+    }
+    let wrong = RelayConfig {
+        discovery: Some(primary),
+        ..config()
+    };
+    assert!(format!("{:#}", Relay::start(wrong).unwrap_err()).contains("`discovery`"));
+}
+
+#[test]
 fn an_allocation_ends_with_its_connection() {
     let relay = Relay::start(config()).unwrap();
     let mut wire = Framed(tcp_to(relay.listening_tcp()[0]), Vec::new());

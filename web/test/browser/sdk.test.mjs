@@ -9,16 +9,18 @@ import { startFake } from '../../../kit/lab/lib/fake.mjs';
 import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
 
 const adapter = path.resolve(import.meta.dirname, '../../../kit/lab/node_modules/webrtc-adapter/out/adapter.js');
-let server, browser, rooms = 0;
+let server, browsers, rooms = 0;
 
+// A browser for each side: a page that lies behind another shows few pictures, or none.
 before(async () => {
-  [server, browser] = await Promise.all([startTrefoil(), launchChromium({ extra: ['--use-fake-device-for-media-stream=fps=15,device-count=3'] })]);
+  const extra = ['--use-fake-device-for-media-stream=fps=15,device-count=3'];
+  [server, ...browsers] = await Promise.all([startTrefoil(), launchChromium({ extra }), launchChromium({ extra })]);
 });
-after(async () => { await Promise.all([browser?.close(), server?.stop()]); });
+after(async () => { await Promise.all([...browsers?.map((browser) => browser.close()) ?? [], server?.stop()]); });
 
 /** Two pages in a room of their own; red 400 Hz and blue 1200 Hz are sent unless told otherwise. */
 async function pair(t, { prepare = async () => {}, publish = true, url = server.url, options = {} } = {}) {
-  const room = `sdk-${++rooms}`, pages = [await browser.page(), await browser.page()], ids = [];
+  const room = `sdk-${++rooms}`, pages = await Promise.all(browsers.map((browser) => browser.page())), ids = [];
   t.after(() => Promise.all(pages.map((page) => page.close())));
   for (const page of pages) {
     await prepare(page);
@@ -30,7 +32,6 @@ async function pair(t, { prepare = async () => {}, publish = true, url = server.
 }
 
 async function meet(page, other, colour, hz) {
-  await page.bringToFront();
   await until(`${colour} seen`, async (note) => { const seen = await page.evaluate(look, `#v-${other}-camera`); note(seen); return seen.frames > 2 && isColour(seen.colour, colour); });
   await until(`${hz} Hz heard`, async (note) => { const it = await page.evaluate(listen, `#v-${other}-camera`); note(it); return Math.abs(it.hz - hz) < 15 && it.decibel > -70; });
 }

@@ -8,6 +8,7 @@
 
 mod allocations;
 mod data;
+mod mobility;
 mod refusals;
 mod strangers;
 mod world;

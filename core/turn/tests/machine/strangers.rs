@@ -45,6 +45,49 @@ fn a_binding_request_is_answered_with_one_address_and_a_fingerprint_only_if_it_h
 }
 
 #[test]
+fn behaviour_discovery_answers_from_the_address_that_is_asked_for() {
+    let ask = |world: &mut World, change: u32| {
+        let bytes = message(Class::Request, Method::Binding, |writer| {
+            writer.number(AttributeType::CHANGE_REQUEST, change);
+        });
+        let (_, mut replies) = world.hand(client(1, "ann").at, &bytes);
+        let (to, bytes) = replies.remove(0);
+        (
+            to.local.to_string(),
+            trefoil_testkit::Answer::read(&bytes).unwrap(),
+        )
+    };
+    let mut config = config();
+    assert_eq!(
+        ask(&mut World::new(config.clone()), 2).1.code,
+        420,
+        "it is off by default"
+    );
+    let (primary, alternate) = (
+        crate::world::LISTENER.parse().unwrap(),
+        "93.184.215.2:3479".parse().unwrap(),
+    );
+    config.discovery = Some(trefoil_turn::Discovery { primary, alternate });
+    let mut world = World::new(config);
+    for (change, from) in [
+        (0, "93.184.215.1:3478"),
+        (2, "93.184.215.1:3479"),
+        (4, "93.184.215.2:3478"),
+        (6, "93.184.215.2:3479"),
+    ] {
+        let (local, answer) = ask(&mut world, change);
+        let address = |kind| {
+            trefoil_stun::decode_address(&answer.attribute(kind).unwrap())
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(local, from);
+        assert_eq!(address(AttributeType::RESPONSE_ORIGIN), from);
+        assert_eq!(address(AttributeType::OTHER_ADDRESS), "93.184.215.2:3479");
+    }
+}
+
+#[test]
 fn what_needs_no_answer_gets_none() {
     let (mut world, ann) = (World::new(config()), client(1, "ann"));
     let mut classic = message(Class::Request, Method::Binding, |_| {});

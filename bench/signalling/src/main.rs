@@ -1,5 +1,9 @@
 //! Holds idle connections and relays messages between pairs, and reads what that costs the server.
 
+mod dialect;
+mod process;
+mod socket;
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -9,10 +13,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use mio::{Events, Interest, Poll, Token};
 
-use trefoil_load::{
-    process::Process,
-    signalling::{dialect::Dialect, socket::Socket},
-};
+use crate::{dialect::Dialect, process::Process, socket::Socket};
 
 #[derive(Parser)]
 struct Arguments {
