@@ -128,7 +128,7 @@ async fn nonsense_is_answered_and_then_ends() {
     assert!(bystanders.end().await > 0);
 }
 
-/// FAULTS W05: a message in endless pieces is bounded in size and does not count as a sign of life.
+/// FAULTS W05: a message in endless pieces is bounded in size; the deadline for `join` bounds its time.
 #[tokio::test]
 async fn endless_fragments_are_capped() {
     let (_server, address, bystanders) = calm().await;
