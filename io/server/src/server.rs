@@ -142,7 +142,7 @@ impl Server {
     }
 
     /// Tells everybody that it is over, closes all connections and ends.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.drain();
         let at = At {
             shared: &self.shared,
