@@ -6,19 +6,28 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use rustls::ServerConfig;
+use dimpl::DtlsCertificate;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, SignatureAlgorithm};
 
 /// A certificate and key from two files, and when they were last changed.
 #[derive(Debug)]
 pub(crate) struct Certificate {
     certificate: PathBuf,
     key: PathBuf,
-    current: RwLock<(Arc<CertifiedKey>, Changed)>,
+    current: RwLock<(Loaded, Changed)>,
+}
+
+/// The same certificate for both engines.
+#[derive(Clone, Debug)]
+struct Loaded {
+    tls: Arc<CertifiedKey>,
+    /// The leaf; only with an ECDSA key, which is all that the DTLS engine can use.
+    dtls: Option<DtlsCertificate>,
 }
 
 type Changed = [Option<SystemTime>; 2];
@@ -32,6 +41,16 @@ impl Certificate {
             key: key.into(),
             current,
         }))
+    }
+
+    /// The certificate for a new DTLS connection, if its key is of a kind that can be used there.
+    pub(crate) fn for_dtls(&self) -> Option<DtlsCertificate> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .dtls
+            .clone()
     }
 
     /// Reads the files again if they have changed. What cannot be read leaves the old certificate in place.
@@ -55,6 +74,7 @@ impl ResolvesServerCert for Certificate {
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
                 .0
+                .tls
                 .clone(),
         )
     }
@@ -76,7 +96,7 @@ fn changed(certificate: &Path, key: &Path) -> Changed {
     [certificate, key].map(|path| fs::metadata(path).and_then(|about| about.modified()).ok())
 }
 
-fn load(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>> {
+fn load(certificate: &Path, key: &Path) -> Result<Loaded> {
     let unreadable = |what: &str, path: &Path| format!("cannot read the {what} {} (PEM)", path.display());
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
@@ -91,5 +111,14 @@ fn load(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>> {
             certificate.display()
         )
     })?;
-    Ok(Arc::new(certified))
+    let leaf = certified.cert.first().map(|leaf| leaf.to_vec());
+    let ecdsa = certified.key.algorithm() == SignatureAlgorithm::ECDSA;
+    let dtls = leaf.filter(|_| ecdsa).map(|certificate| DtlsCertificate {
+        certificate,
+        private_key: key_der.secret_der().to_vec(),
+    });
+    Ok(Loaded {
+        tls: Arc::new(certified),
+        dtls,
+    })
 }

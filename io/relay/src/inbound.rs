@@ -1,10 +1,12 @@
 //! From sockets to the machine.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use trefoil_net::Received;
 use trefoil_turn::{ClientAddr, Framing, PeerAddr, Transport, Verdict};
 
+use crate::dtls::Wants;
 use crate::handover::Handed;
 use crate::shard::Running;
 
@@ -39,11 +41,58 @@ impl Running {
                 remote: received.from,
             };
             for span in received.segments() {
+                if self.dtls.is_some() && matches!(self.batch.bytes(span.clone()).first(), Some(20..=63)) {
+                    self.take_dtls(client, span);
+                    continue;
+                }
                 let verdict = self
                     .machine
                     .handle_client(client, self.batch.bytes(span.clone()), self.now);
                 self.act(client, verdict, span);
             }
+        }
+    }
+
+    /// A packet of a DTLS connection.
+    fn take_dtls(&mut self, client: ClientAddr, span: Range<usize>) {
+        let at = self.clock.instant_at(self.now.elapsed);
+        let Some(dtls) = &mut self.dtls else { return };
+        let wants = dtls.handle(client, self.batch.bytes(span), at, self.now.elapsed);
+        self.satisfy(
+            ClientAddr {
+                transport: Transport::Dtls,
+                ..client
+            },
+            wants,
+        );
+    }
+
+    pub(crate) fn dtls_timeouts(&mut self) {
+        let at = self.clock.instant_at(self.now.elapsed);
+        let all = self
+            .dtls
+            .as_mut()
+            .map(|dtls| dtls.handle_timeouts(at))
+            .unwrap_or_default();
+        all.into_iter()
+            .for_each(|(client, wants)| self.satisfy(client, wants));
+    }
+
+    /// Does what a DTLS connection wants.
+    pub(crate) fn satisfy(&mut self, client: ClientAddr, wants: Wants) {
+        if let Some(source) = self.source_towards(client) {
+            wants
+                .packets
+                .iter()
+                .for_each(|packet| self.batch.send_bytes(source, client.remote, packet));
+        }
+        for message in wants.messages {
+            let span = self.batch.keep(&message);
+            let verdict = self.machine.handle_client(client, &message, self.now);
+            self.act(client, verdict, span);
+        }
+        if wants.ended {
+            self.disconnected([client]);
         }
     }
 

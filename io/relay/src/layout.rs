@@ -45,7 +45,7 @@ pub(crate) struct Listeners {
 pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Listeners>> {
     let mut all: Vec<Listeners> = (0..shards).map(|_| Listeners::default()).collect();
     for wanted in &config.listen {
-        let address = free(*wanted, config.tcp)?;
+        let address = free(*wanted, config.tcp, "listen")?;
         let options = SocketOptions {
             reuse_port: true,
             buffer_bytes: LISTENER_BUFFER,
@@ -95,7 +95,15 @@ pub(crate) fn listen_tls(
             listen_tcp(*wanted, false).with_context(|| cannot_listen(*wanted, "TLS", "tls.listen"))?;
         let address = probe.local_addr().context("a listening socket has no address")?;
         drop(probe);
+        let options = SocketOptions {
+            reuse_port: true,
+            buffer_bytes: LISTENER_BUFFER,
+        };
         for shard in all.iter_mut() {
+            // DTLS comes to the same port over UDP.
+            let udp = UdpSocket::bind(address, options)
+                .with_context(|| cannot_listen(address, "UDP", "tls.listen"))?;
+            shard.udp.push(udp);
             shard.streams.push(StreamListener {
                 socket: listen_tcp(address, true)?,
                 tls: Some(tls.clone()),
@@ -109,12 +117,12 @@ pub(crate) fn listen_tls(
 /// Makes sure that nobody else has the address, and chooses a port if none is named.
 ///
 /// Shared ports would also be shared with another server of the same owner, silently: so this looks without sharing.
-fn free(wanted: SocketAddr, tcp: bool) -> Result<SocketAddr> {
+fn free(wanted: SocketAddr, tcp: bool, setting: &str) -> Result<SocketAddr> {
     let tries = if wanted.port() == 0 { MOST_TRIES } else { 1 };
     let mut last = None;
     for _ in 0..tries {
         let probe = UdpSocket::bind(wanted, SocketOptions::default())
-            .with_context(|| cannot_listen(wanted, "UDP", "listen"))?;
+            .with_context(|| cannot_listen(wanted, "UDP", setting))?;
         let address = probe.local();
         match if tcp {
             listen_tcp(address, false).map(drop)
@@ -126,7 +134,7 @@ fn free(wanted: SocketAddr, tcp: bool) -> Result<SocketAddr> {
         }
     }
     let error = last.unwrap_or_else(|| anyhow::anyhow!("no port was tried"));
-    Err(error.context(cannot_listen(wanted, "TCP", "listen")))
+    Err(error.context(cannot_listen(wanted, "TCP", setting)))
 }
 
 fn cannot_listen(address: SocketAddr, protocol: &str, setting: &str) -> String {

@@ -9,6 +9,7 @@
 
 mod certificate;
 mod config;
+mod dtls;
 mod handover;
 mod inbound;
 mod layout;

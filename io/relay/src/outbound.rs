@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use trefoil_net::{Source, UdpSocket};
-use trefoil_turn::{ClientAddr, Framing, Verdict};
+use trefoil_turn::{ClientAddr, Framing, Transport, Verdict};
 
 use crate::shard::Running;
 
@@ -16,8 +16,8 @@ impl Running {
         body: Range<usize>,
         in_place: bool,
     ) {
-        if client.transport.is_stream() {
-            return self.deliver_to_stream(client, framing, body);
+        if client.transport != Transport::Udp {
+            return self.deliver_to_connection(client, framing, body);
         }
         let Some(source) = self.source_towards(client) else {
             return;
@@ -45,7 +45,7 @@ impl Running {
     }
 
     /// Like [`Running::deliver`] for a client over TCP or TLS, where every message is padded to four bytes.
-    fn deliver_to_stream(&mut self, client: ClientAddr, framing: Framing, body: Range<usize>) {
+    fn deliver_to_connection(&mut self, client: ClientAddr, framing: Framing, body: Range<usize>) {
         let Ok(length) = u16::try_from(body.len()) else {
             return;
         };
@@ -61,12 +61,9 @@ impl Running {
         };
         let head = head.get(..used).unwrap_or_default();
         let zeros = [0u8; 3];
-        let parts = [
-            head,
-            self.batch.bytes(body),
-            zeros.get(..padding).unwrap_or_default(),
-        ];
-        self.streams.queue(client, &parts);
+        let padding = zeros.get(..padding).unwrap_or_default();
+        let whole = [head, self.batch.bytes(body), padding].concat();
+        self.queue(client, &[&whole]);
     }
 
     /// Does what the machine said about a client's message, these bytes of the batch.
@@ -124,10 +121,21 @@ impl Running {
     }
 
     pub(crate) fn reply(&mut self, to: ClientAddr, bytes: &[u8]) {
-        if to.transport.is_stream() {
-            self.streams.queue(to, &[bytes]);
+        if to.transport != Transport::Udp {
+            self.queue(to, &[bytes]);
         } else if let Some(source) = self.source_towards(to) {
             self.batch.send_bytes(source, to.remote, bytes);
+        }
+    }
+
+    /// Sends a message made of these parts to a client that has a connection.
+    fn queue(&mut self, client: ClientAddr, parts: &[&[u8]]) {
+        if client.transport.is_stream() {
+            return self.streams.queue(client, parts);
+        }
+        if let Some(dtls) = &mut self.dtls {
+            let wants = dtls.send(client, &parts.concat());
+            self.satisfy(client, wants);
         }
     }
 

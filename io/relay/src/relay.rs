@@ -117,6 +117,7 @@ impl Relay {
         let name = format!("relay-{}", machine.shard.index);
         let parts = ShardParts {
             stream_limits: stream_limits(config, machine.shard.count),
+            certificate: self.certificate.clone(),
             machine,
             listeners: listeners.udp,
             stream_listeners: listeners.streams,

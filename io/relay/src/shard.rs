@@ -10,6 +10,8 @@ use anyhow::{Context, Result};
 use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap};
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
+use crate::certificate::Certificate;
+use crate::dtls::DtlsClients;
 use crate::handover::Handover;
 use crate::meters::{Reading, lock};
 
@@ -38,6 +40,7 @@ pub(crate) struct ShardParts {
     pub(crate) listeners: Vec<UdpSocket>,
     pub(crate) stream_listeners: Vec<StreamListener>,
     pub(crate) stream_limits: StreamLimits,
+    pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) handover: Handover,
     pub(crate) waker: Waker,
     pub(crate) reading: Arc<Mutex<Reading>>,
@@ -81,11 +84,14 @@ impl Shard {
     pub(crate) fn run(self) {
         let clock = Clock::start();
         let machine = Server::new(self.parts.machine.clone(), self.seed);
+        let dtls = self.parts.certificate.clone();
         let mut running = Running {
             machine,
             batch: Batch::new(),
             relays: Vec::new(),
             streams: Streams::new(self.parts.stream_limits, STREAM),
+            dtls: dtls
+                .and_then(|certificate| DtlsClients::new(certificate, self.parts.stream_limits.connections)),
             poller: self.poller,
             now: Now {
                 elapsed: clock.elapsed(),
@@ -114,8 +120,10 @@ pub(crate) struct Running {
     /// By [`RelayId::index`].
     pub(crate) relays: Vec<Option<(RelayId, UdpSocket)>>,
     pub(crate) streams: Streams,
+    /// If there is a certificate.
+    pub(crate) dtls: Option<DtlsClients>,
     pub(crate) poller: Poller,
-    clock: Clock,
+    pub(crate) clock: Clock,
     pub(crate) now: Now,
     /// When the reading was last written.
     read_at: Duration,
@@ -131,7 +139,15 @@ impl Running {
     fn turn(&mut self) -> io::Result<()> {
         let due = self.machine.poll_timeout().map(|deadline| deadline.at);
         let next_reading = self.read_at + READING_EVERY;
-        let due = due.map_or(next_reading, |due| due.min(next_reading));
+        let dtls = self
+            .dtls
+            .as_ref()
+            .and_then(DtlsClients::next_due)
+            .map(|due| self.clock.elapsed_at(due));
+        let due = [due, dtls]
+            .into_iter()
+            .flatten()
+            .fold(next_reading, Duration::min);
         let ready = self.poller.wait(Some(due.saturating_sub(self.clock.elapsed())))?;
         self.look_at_the_clock();
         let before = self.batch.sums().sent;
@@ -142,6 +158,7 @@ impl Running {
             self.handle(event);
         }
         self.batch.flush();
+        self.dtls_timeouts();
         self.machine.handle_timeout(self.now);
         self.outputs();
         let broken = self.streams.flush(&self.poller);
@@ -151,6 +168,13 @@ impl Running {
             let machine = &self.machine;
             self.streams
                 .sweep(|client| machine.holds(client), self.now.elapsed);
+            if let Some(dtls) = &mut self.dtls {
+                dtls.sweep(
+                    |client| machine.holds(client),
+                    self.parts.stream_limits.idle,
+                    self.now.elapsed,
+                );
+            }
             self.write_reading();
         }
         self.coalesce(ready, self.batch.sums().sent - before);
@@ -193,7 +217,7 @@ impl Running {
             handover_dropped: self.handover_dropped,
             stream_dropped: streams.dropped,
             turned_away: streams.turned_away,
-            connections: streams.len() as u64,
+            connections: (streams.len() + self.dtls.as_ref().map_or(0, DtlsClients::len)) as u64,
         };
     }
 
