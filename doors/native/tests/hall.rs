@@ -237,3 +237,27 @@ fn leaving_for_another_reason_says_so_and_closes_by_the_reason() {
         assert_eq!(scene.take(&ann).0, Vec::<String>::new());
     }
 }
+
+#[test]
+fn left_is_the_last_message_whatever_is_said_afterwards() {
+    let mut scene = Scene::new();
+    let mut moderator = scene.join("mo", Role::Moderator);
+    let ann = scene.join("ann", Role::Speaker);
+    scene.say(&mut moderator, json!({"type":"message","data":"before"}));
+    scene.say(&mut moderator, json!({"type":"kick","participant":id(&ann)}));
+    scene.say(&mut moderator, json!({"type":"message","data":"after"}));
+    scene.say(&mut moderator, json!({"type":"lock","locked":true}));
+    assert_eq!(scene.kinds(&ann), ["message", "left"]);
+}
+
+#[test]
+fn whoever_replaces_themselves_hears_of_nobody_who_left() {
+    let mut scene = Scene::new();
+    let old = scene.join("ann", Role::Speaker);
+    let bob = scene.join("bob", Role::Speaker);
+    let new = scene.join("ann", Role::Speaker);
+    assert_eq!(scene.kinds(&bob), ["participant_left", "participant_joined"]);
+    assert_eq!(scene.kinds(&old), ["participant_joined", "left"]);
+    assert_eq!(new.joined["participants"].as_array().unwrap().len(), 2);
+    assert!(scene.hear(&new).is_empty());
+}
