@@ -18,6 +18,23 @@ pub(crate) struct Config {
     pub(crate) relay: RelayConfig,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
+    /// How the process ends.
+    pub(crate) stop: StopConfig,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StopConfig {
+    /// For how many seconds after SIGTERM those inside may stay and relayed calls go on, while nobody new is let in. It
+    /// ends sooner when nobody is left, or at another signal.
+    pub(crate) drain_seconds: u64,
+}
+
+impl Default for StopConfig {
+    fn default() -> Self {
+        Self { drain_seconds: 30 }
+    }
 }
 
 /// What is logged, and how.

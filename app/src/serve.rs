@@ -1,20 +1,27 @@
 //! `trefoil serve`: starts the servers, joins them, and ends them in order.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use trefoil_auth::Secret;
-use trefoil_relay::{Relay, RelayConfig};
-use trefoil_server::{IceServers, Server};
+use trefoil_relay::Relay;
+use trefoil_server::Server;
 
 use crate::{
     arguments::{Only, ServeArguments},
     banner::Banner,
     config::Config,
+    ice::ice_servers,
     logging,
 };
+
+/// How often a draining process looks whether anybody is left.
+const DRAIN_LOOK: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
@@ -58,7 +65,9 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
     let server = match only {
         Some(Only::Relay) => None,
         None | Some(Only::Rooms) => {
-            let ice = ice_servers(&config.relay, &listening);
+            let named = config.relay.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
+            let tls = relay.as_ref().map_or(named, Relay::listening_tls);
+            let ice = ice_servers(&config.relay, &listening, tls);
             Some(
                 Server::start(config.server.clone(), ice)
                     .await
@@ -75,21 +84,51 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
         if relay.is_some() { listening } else { Vec::new() },
     );
 
+    let running = Running { server, relay };
     tokio::select! {
-        _ = terminate.recv() => {}
+        _ = terminate.recv() => tokio::select! {
+            () = running.drain(Duration::from_secs(config.stop.drain_seconds)) => {}
+            _ = terminate.recv() => {}
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        },
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
-    info!("stopping: nothing new is let in, what runs is ended in order");
-    if let Some(relay) = &relay {
-        relay.drain();
-    }
-    if let Some(server) = server {
-        server.stop().await;
-    }
-    if let Some(relay) = relay {
-        relay.stop();
-    }
+    info!("stopping: what still runs is ended in order");
+    running.stop().await;
     Ok(())
+}
+
+/// What was started.
+struct Running {
+    server: Option<Server>,
+    relay: Option<Relay>,
+}
+
+impl Running {
+    /// Lets nobody new in and waits until nobody is left, or for `longest`.
+    async fn drain(&self, longest: Duration) {
+        self.relay.iter().for_each(Relay::drain);
+        self.server.iter().for_each(Server::drain);
+        let until = Instant::now() + longest;
+        while Instant::now() < until {
+            let participants = self.server.as_ref().map_or(0, Server::participants);
+            let allocations = self.relay.as_ref().map_or(0, Relay::allocations);
+            if participants == 0 && allocations == 0 {
+                return;
+            }
+            info!(participants, allocations, "draining: waiting for those inside");
+            tokio::time::sleep(DRAIN_LOOK.min(until - Instant::now())).await;
+        }
+    }
+
+    async fn stop(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+        if let Some(relay) = self.relay {
+            relay.stop();
+        }
+    }
 }
 
 fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
@@ -105,39 +144,5 @@ fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
     )]
     {
         println!("{banner}");
-    }
-}
-
-/// The URLs under which clients reach the traversal server. Where it listens on every address, `{host}` stands for the
-/// name by which the client reached the room server.
-fn ice_servers(relay: &RelayConfig, listening: &[SocketAddr]) -> IceServers {
-    let hosts = listening.iter().map(|address| {
-        let external = relay
-            .external_addresses
-            .iter()
-            .find(|external| external.is_ipv4() == address.is_ipv4());
-        let host = match external {
-            Some(external) => shown(*external),
-            None if address.ip().is_unspecified() => "{host}".to_owned(),
-            None => shown(address.ip()),
-        };
-        format!("{host}:{}", address.port())
-    });
-    let hosts: Vec<String> = hosts.collect();
-    IceServers {
-        stun_urls: hosts.iter().map(|host| format!("stun:{host}")).collect(),
-        turn_urls: hosts
-            .iter()
-            .map(|host| format!("turn:{host}?transport=udp"))
-            .collect(),
-        secret: relay.secrets.first().cloned(),
-    }
-}
-
-/// An IPv6 address stands in brackets in a URL.
-fn shown(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => format!("[{v6}]"),
     }
 }

@@ -21,6 +21,7 @@ const DATABASE: &str =
 const TUNED: &str = "Trefoil has one thread for each core and needs no tuning here";
 
 /// coturn's options (its README.turnserver), each with its fate.
+#[allow(clippy::unit_arg, reason = "a row of the table is one expression")]
 const OPTIONS: &[(&str, Fate)] = &[
     (
         "listening-port",
@@ -93,6 +94,9 @@ const OPTIONS: &[(&str, Fate)] = &[
         "tls-listening-port",
         Carried(|draft, value| Ok(draft.tls_port = Some(number(value)?))),
     ),
+    ("no-tls", Carried(|draft, _| Ok(draft.no_tls = true))),
+    ("no-tcp", Carried(|draft, _| draft.switch_off("tcp"))),
+    ("no-dtls", Always("DTLS is off unless it is asked for")),
     ("verbose", Carried(|draft, _| draft.text("log", "level", "debug"))),
     (
         "use-auth-secret",
@@ -164,6 +168,7 @@ const OPTIONS: &[(&str, Fate)] = &[
 struct Draft {
     port: u16,
     tls_port: Option<u16>,
+    no_tls: bool,
     listen: Vec<IpAddr>,
     relay: Vec<IpAddr>,
     external: Vec<IpAddr>,
@@ -214,6 +219,7 @@ impl Draft {
         Self {
             port: 3478,
             tls_port: None,
+            no_tls: false,
             listen: Vec::new(),
             relay: Vec::new(),
             external: Vec::new(),
@@ -249,6 +255,14 @@ impl Draft {
 
     fn text(&mut self, table: &'static str, name: &'static str, value: &str) -> Result<(), String> {
         self.settings.entry(table).or_default().push((name, value.into()));
+        Ok(())
+    }
+
+    fn switch_off(&mut self, name: &'static str) -> Result<(), String> {
+        self.settings
+            .entry("relay")
+            .or_default()
+            .push((name, false.into()));
         Ok(())
     }
 
@@ -296,7 +310,10 @@ impl Draft {
             Some((_, key)) if key.starts_with("0x") => {
                 Err("it holds a key instead of a password: write the password".to_owned())
             }
-            Some((name, password)) => Ok(self.names.push((name.to_owned(), password.to_owned()))),
+            Some((name, password)) => {
+                self.names.push((name.to_owned(), password.to_owned()));
+                Ok(())
+            }
             None => Err("it is not name:password".to_owned()),
         }
     }
@@ -323,7 +340,13 @@ impl Draft {
                 let _ = writeln!(page, "{name} = {}", list(values));
             }
         }
-        for (name, value) in self.settings.remove("relay").unwrap_or_default() {
+        let settings = self.settings.remove("relay").unwrap_or_default();
+        let listen = list(&self.sockets(self.tls_port.unwrap_or(5349)));
+        match self.settings.get_mut("relay.tls") {
+            Some(tls) if !self.no_tls => tls.push(("listen", listen)),
+            _ => drop(self.settings.remove("relay.tls")),
+        }
+        for (name, value) in settings {
             let _ = writeln!(page, "{name} = {value}");
         }
         if !self.names.is_empty() {
@@ -332,16 +355,6 @@ impl Draft {
                 .iter()
                 .map(|(name, password)| (name.clone(), toml::Value::from(password.as_str())));
             let _ = writeln!(page, "\n[relay.users]\n{}", toml::Table::from_iter(names));
-        }
-        if let (Some(port), true) = (
-            self.tls_port.or(Some(5349)),
-            self.settings.contains_key("relay.tls"),
-        ) {
-            let listen = toml::Value::from(self.sockets(port));
-            self.settings
-                .entry("relay.tls")
-                .or_default()
-                .push(("listen", listen));
         }
         for (table, settings) in self.settings {
             let _ = writeln!(page, "\n[{table}]");
@@ -430,6 +443,17 @@ frobnicate=9
         );
         assert!(page.contains("# not needed: fingerprint:"), "{page}");
         assert!(converted("user=ann:0x1234").contains("# NOT carried over: user"));
+    }
+
+    #[test]
+    fn no_tls_wins_over_a_certificate_wherever_it_stands() {
+        for file in ["no-tls\ncert=a\npkey=b", "cert=a\npkey=b\nno-tls"] {
+            let page = converted(file);
+            assert!(
+                !page.contains("relay.tls") && !page.contains("certificate ="),
+                "{page}"
+            );
+        }
     }
 
     #[test]

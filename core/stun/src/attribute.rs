@@ -42,8 +42,6 @@ types! {
     RESERVATION_TOKEN = 0x0022, "RFC 8656 section 18.10.";
     PRIORITY = 0x0024, "RFC 8445 section 7.1.1, sent by ICE agents.";
     USE_CANDIDATE = 0x0025, "RFC 8445 section 7.1.2, sent by ICE agents.";
-    PADDING = 0x0026, "RFC 5780 section 7.6.";
-    RESPONSE_PORT = 0x0027, "RFC 5780 section 7.5.";
     CONNECTION_ID = 0x002A, "RFC 6062 section 6.2.1.";
     ADDITIONAL_ADDRESS_FAMILY = 0x8000, "RFC 8656 section 18.11.";
     ADDRESS_ERROR_CODE = 0x8001, "RFC 8656 section 18.12.";

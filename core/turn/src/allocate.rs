@@ -41,6 +41,7 @@ pub(crate) struct Opening {
     lifetime: Duration,
     wants: VecDeque<Want>,
     tries: u8,
+    mobile: bool,
     /// The reserved socket that this allocation wants instead of a new one.
     redeem: Option<[u8; 8]>,
     /// The first port of a pair, open already.
@@ -127,8 +128,13 @@ impl Server {
             return self.allocate_again(asker, id, now);
         }
         let plan = plan(message)?;
+        let mobile = self.wants_ticket(message)?;
         if self.draining {
-            return Err(Refusal::Draining);
+            let alternates = &self.config.alternates;
+            let same = alternates
+                .iter()
+                .find(|address| address.is_ipv4() == asker.client.remote.is_ipv4());
+            return Err(same.map_or(Refusal::Draining, |address| Refusal::TryAlternate(*address)));
         }
         let required = |want: &&Want| !want.optional;
         if plan
@@ -163,6 +169,7 @@ impl Server {
                 lifetime,
                 wants,
                 tries: 0,
+                mobile,
                 redeem: plan.token,
                 half: None,
                 missing_family: None,
@@ -385,6 +392,9 @@ impl Server {
             return;
         };
         self.counts.allocations += 1;
+        if opening.mobile {
+            self.renew_ticket(id);
+        }
         self.expire_at(id, now.elapsed + opening.lifetime);
         self.answer_allocate(&opening.asker, id, opening.missing_family, now);
     }
@@ -399,7 +409,7 @@ impl Server {
         let Some(held) = self.allocations.at(id.0) else {
             return;
         };
-        let (relays, token, mapped) = (held.relays, held.token, held.client.remote);
+        let (relays, token, mapped, ticket) = (held.relays, held.token, held.client.remote, held.ticket);
         let left = u32::try_from(held.expires.saturating_sub(now.elapsed).as_secs()).unwrap_or(u32::MAX);
         self.succeed(asker, |writer| {
             for relay in relays.into_iter().flatten() {
@@ -409,6 +419,9 @@ impl Server {
             writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, mapped);
             if let Some(token) = token {
                 writer.attribute(AttributeType::RESERVATION_TOKEN, &token);
+            }
+            if let Some(ticket) = ticket {
+                writer.attribute(AttributeType::MOBILITY_TICKET, &ticket);
             }
             if let Some((v4, code)) = missing {
                 let [_, _, class, number] = code.to_bytes();

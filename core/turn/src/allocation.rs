@@ -6,6 +6,7 @@ use std::time::Duration;
 use trefoil_stun::{Key, PasswordAlgorithm, TransactionId};
 
 use crate::bucket::Bucket;
+use crate::mobility::Ticket;
 use crate::{ChannelNumber, ClientAddr, Limits, PeerAddr, RelayId, RelayedAddr};
 
 /// How long a permission lasts ([RFC 8656 section 9](https://www.rfc-editor.org/rfc/rfc8656#section-9)).
@@ -70,6 +71,9 @@ pub(crate) struct Allocation {
     pub(crate) traffic: Traffic,
     /// The reservation that the Allocate made.
     pub(crate) token: Option<[u8; 8]>,
+    /// What the client may move with, and what it moved with last.
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) previous_ticket: Option<Ticket>,
     /// The ledger knows of it.
     pub(crate) admitted: bool,
     buckets: Option<Box<[Bucket; 2]>>,
@@ -94,6 +98,8 @@ impl Allocation {
             permissions: Vec::new(),
             traffic: Traffic::default(),
             token: None,
+            ticket: None,
+            previous_ticket: None,
             admitted: false,
             buckets: None,
         }

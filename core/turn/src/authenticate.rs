@@ -109,6 +109,7 @@ impl Server {
         // A call outlives its credentials: who made the allocation keeps it with the key that was right then.
         let held = self
             .allocation_of(client)
+            .or_else(|| self.allocations.at(self.by_ticket(message)?.0))
             .filter(|held| Some(&*held.username) == username);
         if let Some(held) = held.filter(|held| held.algorithm == algorithm && right(&held.key)) {
             return Some(Caller {
@@ -182,6 +183,9 @@ impl Server {
             if let Refusal::UnknownAttributes(kinds) = refusal {
                 let listed: Vec<u8> = kinds.iter().flat_map(|kind| kind.to_be_bytes()).collect();
                 writer.attribute(AttributeType::UNKNOWN_ATTRIBUTES, &listed);
+            }
+            if let Refusal::TryAlternate(address) = refusal {
+                writer.address(AttributeType::ALTERNATE_SERVER, *address);
             }
             for attribute in challenge.iter().flat_map(Message::attributes) {
                 writer.attribute(attribute.kind, attribute.value);

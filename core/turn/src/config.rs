@@ -52,6 +52,8 @@ pub struct Limits {
     pub bits_per_second: Option<u64>,
     /// Packets a second of one allocation, both directions together; `None` for no limit.
     pub packets_per_second: Option<u64>,
+    /// Answers a second to one source that has proved nothing (Binding, 401 and their like over UDP); `None` for no limit.
+    pub unproven_answers: Option<u64>,
     /// How long a closed relay port stays unused, so that late packets reach nobody else.
     pub quarantine: Duration,
     /// How far in the future a time-limited username may expire.
@@ -67,9 +69,49 @@ impl Default for Limits {
             channels: 64,
             bits_per_second: None,
             packets_per_second: None,
+            unproven_answers: Some(100),
             quarantine: Duration::from_secs(30),
             longest_credential: Duration::from_secs(2 * 86_400),
         }
+    }
+}
+
+/// The two addresses of NAT behaviour discovery, which differ in IP and in port. The server must also listen on the two
+/// crossed ones ([RFC 5780 section 6](https://www.rfc-editor.org/rfc/rfc5780#section-6)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// The address that clients know.
+    pub primary: SocketAddr,
+    /// The other one.
+    pub alternate: SocketAddr,
+}
+
+impl Discovery {
+    /// All four addresses.
+    #[must_use]
+    pub fn addresses(self) -> [SocketAddr; 4] {
+        let (a, b) = (self.primary, self.alternate);
+        [
+            a,
+            SocketAddr::new(a.ip(), b.port()),
+            SocketAddr::new(b.ip(), a.port()),
+            b,
+        ]
+    }
+
+    /// The address that differs from `local`, one of the four, in IP, in port or in both.
+    pub(crate) fn other(self, local: SocketAddr, ip: bool, port: bool) -> SocketAddr {
+        let (a, b) = (self.primary, self.alternate);
+        let other_ip = if local.ip() == a.ip() { b.ip() } else { a.ip() };
+        let other_port = if local.port() == a.port() {
+            b.port()
+        } else {
+            a.port()
+        };
+        SocketAddr::new(
+            if ip { other_ip } else { local.ip() },
+            if port { other_port } else { local.port() },
+        )
     }
 }
 
@@ -146,6 +188,12 @@ pub struct Config {
     pub filter: PeerFilter,
     /// The server's own listening addresses: no peer, whatever the filter says.
     pub listeners: Vec<SocketAddr>,
+    /// The addresses of NAT behaviour discovery, if it is offered.
+    pub discovery: Option<Discovery>,
+    /// Where clients are sent while this server drains, one of each family at most.
+    pub alternates: Vec<SocketAddr>,
+    /// Whether allocations may follow their clients to other addresses (RFC 8016).
+    pub mobility: bool,
     /// Bounds.
     pub limits: Limits,
 }

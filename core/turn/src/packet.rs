@@ -53,6 +53,12 @@ pub enum Verdict {
         /// Which bytes.
         data: Range<usize>,
     },
+    /// The whole message to the machine of this shard, by [`Server::handle_client`] there: the client has moved here, its
+    /// allocation has not.
+    ToOwner {
+        /// Its number.
+        shard: u16,
+    },
     /// To the machine of this shard, by [`Server::handle_relayed`].
     ToShard {
         /// Its number.

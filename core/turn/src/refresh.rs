@@ -20,7 +20,10 @@ impl Server {
         message: &Message<'_>,
         now: Now,
     ) -> Result<(), Refusal> {
-        let id = self.held_by(asker.client, caller)?;
+        let id = match message.first(AttributeType::MOBILITY_TICKET) {
+            Some([_, ..]) => self.resume(asker, caller, message)?,
+            Some([]) | None => self.held_by(asker.client, caller)?,
+        };
         let only = message.first(AttributeType::REQUESTED_ADDRESS_FAMILY);
         let relay = match only {
             Some(value) => Some(self.relay_of_family(id, value)?),
@@ -43,8 +46,12 @@ impl Server {
             self.expire_at(id, now.elapsed + lifetime);
         }
         let seconds = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        let ticket = self.allocations.at(id.0).and_then(|held| held.ticket);
         self.succeed(asker, |writer| {
             writer.number(AttributeType::LIFETIME, seconds);
+            if let Some(ticket) = ticket {
+                writer.attribute(AttributeType::MOBILITY_TICKET, &ticket);
+            }
         });
         Ok(())
     }
@@ -85,7 +92,12 @@ impl Server {
         let Some(held) = self.allocations.remove(id.0) else {
             return;
         };
-        self.by_client.remove(&held.client);
+        if self.by_client.get(&held.client) == Some(&id) {
+            self.by_client.remove(&held.client);
+        }
+        for ticket in [held.ticket, held.previous_ticket].into_iter().flatten() {
+            self.tickets.remove(&ticket);
+        }
         self.opening.remove(&id);
         self.deadlines.remove(&Deadline {
             at: held.expires,

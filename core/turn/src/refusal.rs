@@ -1,5 +1,7 @@
 //! Everything that the server will not do, each reason with its code on the wire.
 
+use std::net::SocketAddr;
+
 use trefoil_stun::ErrorCode;
 
 /// Why a request was refused. Answered with [`Refusal::code`], counted under [`Refusal::name`], logged at debug.
@@ -39,8 +41,12 @@ pub enum Refusal {
     NoReservation,
     /// The server takes no new allocations because it is about to stop.
     Draining,
-    /// Another server should be asked.
-    TryAlternate,
+    /// The server takes no new allocations; this other one should be asked.
+    TryAlternate(SocketAddr),
+    /// Allocations may not move here.
+    MobilityForbidden,
+    /// A mobility ticket that is no living allocation's.
+    BadTicket,
     /// XOR-PEER-ADDRESS is missing or is no address.
     MissingPeer,
     /// The peer is of another address family than the relayed address.
@@ -66,6 +72,7 @@ impl Refusal {
             Refusal::IncompleteCredentials
             | Refusal::MissingTransport
             | Refusal::ConflictingAttributes
+            | Refusal::BadTicket
             | Refusal::MissingPeer
             | Refusal::BadChannel
             | Refusal::ChannelTaken => ErrorCode::BAD_REQUEST,
@@ -82,7 +89,8 @@ impl Refusal {
             | Refusal::Draining
             | Refusal::PermissionQuota
             | Refusal::ChannelQuota => ErrorCode::INSUFFICIENT_CAPACITY,
-            Refusal::TryAlternate => ErrorCode::TRY_ALTERNATE,
+            Refusal::TryAlternate(_) => ErrorCode::TRY_ALTERNATE,
+            Refusal::MobilityForbidden => ErrorCode::MOBILITY_FORBIDDEN,
             Refusal::PeerFamily => ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH,
             Refusal::PeerForbidden(_) => ErrorCode::FORBIDDEN,
         }
@@ -109,7 +117,9 @@ impl Refusal {
             Refusal::NoPort => "no_port",
             Refusal::NoReservation => "no_reservation",
             Refusal::Draining => "draining",
-            Refusal::TryAlternate => "try_alternate",
+            Refusal::TryAlternate(_) => "try_alternate",
+            Refusal::MobilityForbidden => "mobility_forbidden",
+            Refusal::BadTicket => "bad_ticket",
             Refusal::MissingPeer => "missing_peer",
             Refusal::PeerFamily => "peer_family",
             Refusal::PeerForbidden(_) => "peer_forbidden",

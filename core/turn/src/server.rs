@@ -9,7 +9,9 @@ use trefoil_stun::{AttributeType, Class, Kind, Message, Method, is_comprehension
 use crate::allocate::Opening;
 use crate::allocation::Allocation;
 use crate::authenticate::{Asker, Caller};
+use crate::budget::Budget;
 use crate::hash::Keyed;
+use crate::mobility::{Strays, Ticket};
 use crate::nonce::Nonces;
 use crate::ports::{Ports, RelayPorts};
 use crate::random::Random;
@@ -125,6 +127,8 @@ pub struct Counts {
     pub malformed: u64,
     /// Binding requests answered.
     pub bindings: u64,
+    /// Answers that a source did not get because it had used up its budget.
+    pub over_budget: u64,
     /// Allocations made.
     pub allocations: u64,
     /// Packets that had no permission, no channel or no allocation to go to.
@@ -155,6 +159,7 @@ pub struct Server {
     pub(crate) config: Config,
     pub(crate) nonces: Nonces,
     pub(crate) random: Random,
+    budget: Budget,
     pub(crate) allocations: Slab<Allocation>,
     pub(crate) by_client: HashMap<ClientAddr, AllocationId, Keyed>,
     pub(crate) relays: Slab<RelayRow>,
@@ -163,6 +168,8 @@ pub struct Server {
     pub(crate) ports: Vec<RelayPorts>,
     pub(crate) opening: BTreeMap<AllocationId, Opening>,
     pub(crate) reservations: BTreeMap<[u8; 8], (RelayId, Duration)>,
+    pub(crate) tickets: BTreeMap<Ticket, AllocationId>,
+    pub(crate) strays: Strays,
     pub(crate) deadlines: BTreeSet<Deadline>,
     pub(crate) counts: Counts,
     pub(crate) draining: bool,
@@ -183,6 +190,7 @@ impl Server {
         let mut keyed = || Keyed(random.next_u64(), random.next_u64());
         Server {
             nonces,
+            budget: Budget::new(config.limits.unproven_answers, keyed()),
             allocations: Slab::new(),
             by_client: HashMap::with_hasher(keyed()),
             relays: Slab::new(),
@@ -190,6 +198,8 @@ impl Server {
             ports: config.relay_addresses.iter().map(ports).collect(),
             opening: BTreeMap::new(),
             reservations: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            strays: Strays::default(),
             deadlines: BTreeSet::new(),
             counts: Counts::default(),
             draining: false,
@@ -202,6 +212,9 @@ impl Server {
     /// Handles one datagram, or one message of a stream, from a client. The verdict's range is within `bytes`.
     #[inline]
     pub fn handle_client(&mut self, client: ClientAddr, bytes: &[u8], now: Now) -> Verdict {
+        if let Some(shard) = self.strays.shard_of(client, now.elapsed) {
+            return Verdict::ToOwner { shard };
+        }
         match Kind::of(bytes) {
             Kind::Channel => self.channel_data(client, bytes, now.elapsed),
             Kind::Stun => self.message(client, bytes, now),
@@ -217,6 +230,9 @@ impl Server {
             self.counts.malformed += 1;
             return Verdict::Nothing;
         };
+        if let Some(shard) = self.ticket_of_other_shard(client, &message, now) {
+            return Verdict::ToOwner { shard };
+        }
         match (message.class(), message.method()) {
             (Class::Indication, Method::Send) => return self.send_indication(client, &message, now.elapsed),
             (Class::Request, Method::Binding) => self.binding(client, &message, now),
@@ -232,21 +248,18 @@ impl Server {
         Verdict::Nothing
     }
 
-    fn binding(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
-        let asker = Asker::of(client, message);
-        if let Some(refusal) = unknown_attributes(message) {
-            return self.refuse(&asker, &refusal, now);
-        }
-        self.counts.bindings += 1;
-        self.succeed(&asker, |writer| {
-            writer.xor_address(AttributeType::XOR_MAPPED_ADDRESS, client.remote);
-        });
+    /// Whether a client that has proved nothing is answered once more.
+    pub(crate) fn may_answer(&mut self, client: ClientAddr, now: Now) -> bool {
+        let may = client.transport.proves_source() || self.budget.take(client.remote.ip(), now.elapsed);
+        self.counts.over_budget += u64::from(!may);
+        may
     }
 
     fn request(&mut self, client: ClientAddr, message: &Message<'_>, now: Now) {
         let mut asker = Asker::of(client, message);
         let caller = match self.authenticate(client, message, now) {
             Ok(caller) => caller,
+            Err(_) if !self.may_answer(client, now) => return,
             Err(refusal) => return self.refuse(&asker, &refusal, now),
         };
         asker.signature = Some((caller.integrity, caller.key.clone()));
@@ -294,8 +307,13 @@ impl Server {
 
     /// The client's connection is gone, and with it its allocation.
     pub fn handle_disconnected(&mut self, client: ClientAddr, now: Now) {
-        if let Some(id) = self.by_client.get(&client) {
-            self.end(*id, now.elapsed);
+        let Some(id) = self.by_client.get(&client).copied() else {
+            return;
+        };
+        match self.allocations.at(id.0) {
+            // It waits for its client to come back from somewhere, as long as its lifetime lasts.
+            Some(held) if held.ticket.is_some() => drop(self.by_client.remove(&client)),
+            Some(_) | None => self.end(id, now.elapsed),
         }
     }
 
@@ -340,6 +358,12 @@ impl Server {
         self.allocations.len()
     }
 
+    /// Whether this 5-tuple holds an allocation.
+    #[must_use]
+    pub fn holds(&self, client: ClientAddr) -> bool {
+        self.by_client.contains_key(&client)
+    }
+
     pub(crate) fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
     }
@@ -364,7 +388,7 @@ impl Server {
 }
 
 /// The comprehension-required attributes that mean nothing here, at most eight of them.
-fn unknown_attributes(message: &Message<'_>) -> Option<Refusal> {
+pub(crate) fn unknown_attributes(message: &Message<'_>) -> Option<Refusal> {
     let unknown = |kind: AttributeType| is_comprehension_required(kind) && !kind.is_known();
     let kinds = message
         .attributes()

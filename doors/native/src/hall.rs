@@ -194,14 +194,15 @@ impl Hall {
         }
     }
 
-    /// Moves up to `limit` messages for `who` to `batch`.
+    /// Moves messages for `who` to `batch`: up to `limit` bytes of them, and the one that goes beyond.
     pub fn take(&mut self, who: Attachment, waker: &Waker, batch: &mut Vec<Bytes>, limit: usize) -> Taken {
         let Some(session) = self.session(who) else {
             return Taken::Ended(Ending {
                 code: close_code::NORMAL,
             });
         };
-        while batch.len() < limit {
+        let mut bytes = 0;
+        while bytes < limit {
             let Some(message) = session.outbox.hand_out() else {
                 if let Some(ending) = session.ending {
                     self.sessions.remove(&who.id);
@@ -212,6 +213,7 @@ impl Hall {
                 }
                 return Taken::All;
             };
+            bytes += message.len();
             batch.push(message);
         }
         Taken::More

@@ -15,7 +15,7 @@ const STRIDE: usize = HEADROOM + LARGEST + 192;
 /// Datagrams that can wait in the buffer.
 const SLOTS: usize = 256;
 /// Room for messages that were made here, behind the slots.
-const SCRATCH: usize = 64 * 1024;
+const SCRATCH: usize = 160 * 1024;
 
 /// A datagram, or a coalesced run of them, in a [`Batch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +35,13 @@ impl Received {
     pub fn segments(&self) -> impl Iterator<Item = Range<usize>> {
         let (start, end) = (self.span.start, self.span.end);
         let step = if self.segment == 0 {
-            (end - start).max(1)
+            end - start
         } else {
             self.segment
         };
-        (start..end).step_by(step).map(move |at| at..(at + step).min(end))
+        // An empty datagram is one datagram.
+        (0..self.count() as usize)
+            .map(move |index| start + index * step..(start + (index + 1) * step).min(end))
     }
 
     /// How many datagrams there are.
@@ -117,7 +119,8 @@ impl Batch {
         self.scratch_used = 0;
     }
 
-    /// Copies a message that was made elsewhere behind the slots and says where it is.
+    /// Copies a message that came another way behind the slots and says where it is, until the next flush. At most
+    /// 70,000 bytes; nothing if there are more.
     pub fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
         if self.scratch_used + bytes.len() > SCRATCH {
             self.sender.flush();

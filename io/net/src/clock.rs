@@ -23,6 +23,18 @@ impl Clock {
         self.start.elapsed()
     }
 
+    /// The moment at which so much had elapsed, for engines that count in instants.
+    #[must_use]
+    pub fn instant_at(&self, elapsed: Duration) -> Instant {
+        self.start + elapsed
+    }
+
+    /// How much will have elapsed at this moment.
+    #[must_use]
+    pub fn elapsed_at(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.start)
+    }
+
     /// Seconds since 1970.
     #[must_use]
     pub fn unix_seconds() -> u64 {

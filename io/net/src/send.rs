@@ -353,6 +353,11 @@ impl Batch {
         self.send(source, to, span);
     }
 
+    /// Whether runs to one destination are sent as one (GSO); they are, until this says otherwise.
+    pub fn set_segmentation(&mut self, on: bool) {
+        self.sender.segmentation = on;
+    }
+
     /// What has been sent since the batch was made.
     #[must_use]
     pub fn sums(&self) -> Sums {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -16,6 +17,23 @@ use crate::Secret;
 pub struct RelayConfig {
     /// Addresses to listen on over UDP. A wildcard (`0.0.0.0`, `[::]`) answers from the address that was asked.
     pub listen: Vec<SocketAddr>,
+    /// Listen on the same addresses and ports over TCP, for clients whose networks block UDP.
+    pub tcp: bool,
+    /// TLS, for clients whose networks let nothing else pass.
+    pub tls: Option<RelayTls>,
+    /// Connections over TCP and TLS in all.
+    pub connections: u32,
+    /// Connections over TCP and TLS of one address.
+    pub connections_per_source: u32,
+    /// Seconds after which a connection without an allocation is closed when nothing comes.
+    pub idle_seconds: u32,
+    /// A second address, of another IP and port than the first of `listen`, for NAT behaviour discovery (RFC 5780). The
+    /// relay then listens on the four combinations of both.
+    pub discovery: Option<SocketAddr>,
+    /// Relays that clients are sent to while this one drains, one of each family at most.
+    pub alternates: Vec<SocketAddr>,
+    /// Allocations may follow their clients to other addresses, when these ask for it (RFC 8016).
+    pub mobility: bool,
     /// The realm of the credentials. Keep it short: it is in every answer to a stranger.
     pub realm: String,
     /// Shared secrets of time-limited credentials (what coturn calls `use-auth-secret`). Each is accepted; the rooms hand
@@ -48,6 +66,8 @@ pub struct RelayConfig {
     pub bits_per_second: u64,
     /// Packets a second that one allocation may carry, both directions together; 0 for no limit.
     pub packets_per_second: u64,
+    /// Answers a second to one address that has proved nothing (Binding and 401 over UDP); 0 for no limit.
+    pub answers_per_source: u64,
     /// The longest lifetime that is granted at once, in seconds.
     pub longest_lifetime_seconds: u32,
     /// How far in the future a time-limited username may expire, in seconds; others are taken for forged.
@@ -62,6 +82,14 @@ impl Default for RelayConfig {
     fn default() -> RelayConfig {
         RelayConfig {
             listen: vec![(Ipv4Addr::LOCALHOST, 3478).into()],
+            tcp: true,
+            tls: None,
+            mobility: true,
+            discovery: None,
+            alternates: Vec::new(),
+            connections: 10_000,
+            connections_per_source: 500,
+            idle_seconds: 30,
             realm: "trefoil".to_owned(),
             secrets: Vec::new(),
             users: BTreeMap::new(),
@@ -80,12 +108,25 @@ impl Default for RelayConfig {
             channels_per_allocation: 64,
             bits_per_second: 0,
             packets_per_second: 0,
+            answers_per_source: 100,
             longest_lifetime_seconds: 3600,
             longest_credential_seconds: 172_800,
             port_quarantine_seconds: 30,
             coalesce_microseconds: 80,
         }
     }
+}
+
+/// Listening over TLS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelayTls {
+    /// Addresses to listen on, usually port 5349 or 443.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate chain, a PEM file. Read again within ten seconds when it changes.
+    pub certificate: PathBuf,
+    /// The private key of the certificate, a PEM file.
+    pub key: PathBuf,
 }
 
 /// Ports from `first` to `last`, both included; written `first-last`.

@@ -1,4 +1,5 @@
-//! From a shard to another: data between two relayed addresses of this server that live on different shards.
+//! From a shard to another: data between two relayed addresses of this server that live on different shards, and
+//! messages of clients that have moved.
 //!
 //! Each shard has one end of a pair of local datagram sockets and all others can send into it. The kernel bounds the
 //! queue and drops nothing silently: a full one is an error that the sender counts. Nobody outside the process can reach
@@ -8,10 +9,28 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixDatagram;
 
-use trefoil_turn::RelayedAddr;
+use trefoil_turn::{ClientAddr, RelayedAddr, Transport};
 
-/// Two addresses of 19 bytes.
-const HEADER: usize = 38;
+/// A tag and two addresses of 19 bytes.
+const HEADER: usize = 39;
+/// The tag of data between relayed addresses.
+const RELAYED: u8 = 0;
+/// The tag of a client's message.
+const MESSAGE: u8 = 1;
+
+/// What was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handed {
+    /// Data of one relayed address for another.
+    Relayed {
+        /// Of whom.
+        from: RelayedAddr,
+        /// For whom.
+        to: RelayedAddr,
+    },
+    /// A UDP client's message, as if it had arrived here.
+    Message(ClientAddr),
+}
 
 /// What one shard needs to send to and to receive from the others.
 #[derive(Debug)]
@@ -55,23 +74,53 @@ impl Handover {
         to: RelayedAddr,
         data: &[u8],
     ) -> io::Result<()> {
+        self.send_tagged(shard, RELAYED, [from.0, to.0], data)
+    }
+
+    /// Sends a client's message to the shard that holds its allocation.
+    pub(crate) fn send_message(&mut self, shard: u16, client: ClientAddr, message: &[u8]) -> io::Result<()> {
+        self.send_tagged(shard, MESSAGE, [client.remote, client.local], message)
+    }
+
+    fn send_tagged(
+        &mut self,
+        shard: u16,
+        tag: u8,
+        addresses: [SocketAddr; 2],
+        data: &[u8],
+    ) -> io::Result<()> {
         let Some(socket) = self.to.get(usize::from(shard)) else {
             return Ok(());
         };
         self.buffer.clear();
-        write_address(&mut self.buffer, from.0);
-        write_address(&mut self.buffer, to.0);
+        self.buffer.push(tag);
+        addresses
+            .into_iter()
+            .for_each(|address| write_address(&mut self.buffer, address));
         self.buffer.extend_from_slice(data);
         socket.send(&self.buffer).map(|_| ())
     }
 
-    /// Takes one message: from, to, data. `None` when there is none.
-    pub(crate) fn receive(&mut self) -> Option<(RelayedAddr, RelayedAddr, &[u8])> {
+    /// Takes one message. `None` when there is none.
+    pub(crate) fn receive(&mut self) -> Option<(Handed, &[u8])> {
         self.buffer.resize(HEADER + 65_536, 0);
         let length = self.from.recv(&mut self.buffer).ok()?;
-        let (from, rest) = read_address(self.buffer.get(..length)?)?;
-        let (to, data) = read_address(rest)?;
-        Some((RelayedAddr(from), RelayedAddr(to), data))
+        let (tag, rest) = self.buffer.get(..length)?.split_first()?;
+        let (first, rest) = read_address(rest)?;
+        let (second, data) = read_address(rest)?;
+        let handed = if *tag == MESSAGE {
+            Handed::Message(ClientAddr {
+                transport: Transport::Udp,
+                local: second,
+                remote: first,
+            })
+        } else {
+            Handed::Relayed {
+                from: RelayedAddr(first),
+                to: RelayedAddr(second),
+            }
+        };
+        Some((handed, data))
     }
 }
 
@@ -113,7 +162,17 @@ mod tests {
         ] {
             let [from, to] = [from, to].map(|text| RelayedAddr(text.parse().unwrap()));
             shards[0].send(1, from, to, b"data").unwrap();
-            assert_eq!(shards[1].receive(), Some((from, to, &b"data"[..])));
+            assert_eq!(
+                shards[1].receive(),
+                Some((Handed::Relayed { from, to }, &b"data"[..]))
+            );
+            let client = ClientAddr {
+                transport: Transport::Udp,
+                local: from.0,
+                remote: to.0,
+            };
+            shards[0].send_message(1, client, b"").unwrap();
+            assert_eq!(shards[1].receive(), Some((Handed::Message(client), &b""[..])));
             assert_eq!(shards[1].receive(), None);
         }
     }

@@ -1,16 +1,25 @@
 //! From what the operator said to what each shard is given.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
 use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, local_addresses};
-use trefoil_turn::{Config, Credentials, Limits, Net, Offer, PeerFilter, RelayAddress, Shard};
+use trefoil_turn::{Config, Credentials, Discovery, Limits, Net, Offer, PeerFilter, RelayAddress, Shard};
 
 use crate::RelayConfig;
+use crate::streams::{StreamLimits, StreamListener};
 
 /// Receive and send buffers of a listening socket, in bytes: half a second of a loaded gigabit link.
 const LISTENER_BUFFER: usize = 8 << 20;
+
+/// How often a free port is tried that is to be free over TCP too.
+const MOST_TRIES: usize = 32;
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
 
 impl RelayConfig {
     /// Whether a relay could be started with this, as far as that can be said without opening a socket.
@@ -25,16 +34,18 @@ impl RelayConfig {
     }
 }
 
-/// Opens one socket for each shard on each listening address. The outer index is the shard.
-pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Vec<UdpSocket>>> {
-    let mut all: Vec<Vec<UdpSocket>> = (0..shards).map(|_| Vec::new()).collect();
+/// The listening sockets of one shard.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    pub(crate) udp: Vec<UdpSocket>,
+    pub(crate) streams: Vec<StreamListener>,
+}
+
+/// Opens one socket for each shard on each listening address.
+pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Listeners>> {
+    let mut all: Vec<Listeners> = (0..shards).map(|_| Listeners::default()).collect();
     for wanted in &config.listen {
-        // Shared ports would also be shared with another server of the same owner, silently: so look first.
-        let probe = UdpSocket::bind(*wanted, SocketOptions::default()).with_context(|| {
-            format!("cannot listen on {wanted} over UDP; stop what uses it or change `listen` of the relay")
-        })?;
-        let address = SocketAddr::new(wanted.ip(), probe.local().port());
-        drop(probe);
+        let address = free(*wanted, config.tcp, "listen")?;
         let options = SocketOptions {
             reuse_port: true,
             buffer_bytes: LISTENER_BUFFER,
@@ -42,10 +53,116 @@ pub(crate) fn listen(config: &RelayConfig, shards: u16) -> Result<Vec<Vec<UdpSoc
         for shard in &mut all {
             let socket =
                 UdpSocket::bind(address, options).with_context(|| format!("cannot listen on {address}"))?;
-            shard.push(socket);
+            shard.udp.push(socket);
+            if config.tcp {
+                shard.streams.push(StreamListener {
+                    socket: listen_tcp(address, true)?,
+                    tls: None,
+                });
+            }
+        }
+    }
+    let heard: Vec<SocketAddr> = all
+        .first()
+        .map(|first| first.udp.iter().map(UdpSocket::local).collect())
+        .unwrap_or_default();
+    let more = discovery(config, &heard)?
+        .map(|both| both.addresses().to_vec())
+        .unwrap_or_default();
+    for address in more.into_iter().skip(1) {
+        let options = SocketOptions {
+            reuse_port: true,
+            buffer_bytes: 0,
+        };
+        for shard in &mut all {
+            let socket = UdpSocket::bind(address, options)
+                .with_context(|| cannot_listen(address, "UDP", "discovery"))?;
+            shard.udp.push(socket);
         }
     }
     Ok(all)
+}
+
+/// Opens the sockets for TLS clients in addition; returns where they are.
+pub(crate) fn listen_tls(
+    wanted: &[SocketAddr],
+    tls: &Arc<ServerConfig>,
+    all: &mut [Listeners],
+) -> Result<Vec<SocketAddr>> {
+    let mut listening = Vec::new();
+    for wanted in wanted {
+        let probe =
+            listen_tcp(*wanted, false).with_context(|| cannot_listen(*wanted, "TLS", "tls.listen"))?;
+        let address = probe.local_addr().context("a listening socket has no address")?;
+        drop(probe);
+        let options = SocketOptions {
+            reuse_port: true,
+            buffer_bytes: LISTENER_BUFFER,
+        };
+        for shard in all.iter_mut() {
+            // DTLS comes to the same port over UDP.
+            let udp = UdpSocket::bind(address, options)
+                .with_context(|| cannot_listen(address, "UDP", "tls.listen"))?;
+            shard.udp.push(udp);
+            shard.streams.push(StreamListener {
+                socket: listen_tcp(address, true)?,
+                tls: Some(tls.clone()),
+            });
+        }
+        listening.push(address);
+    }
+    Ok(listening)
+}
+
+/// Makes sure that nobody else has the address, and chooses a port if none is named.
+///
+/// Shared ports would also be shared with another server of the same owner, silently: so this looks without sharing.
+fn free(wanted: SocketAddr, tcp: bool, setting: &str) -> Result<SocketAddr> {
+    let tries = if wanted.port() == 0 { MOST_TRIES } else { 1 };
+    let mut last = None;
+    for _ in 0..tries {
+        let probe = UdpSocket::bind(wanted, SocketOptions::default())
+            .with_context(|| cannot_listen(wanted, "UDP", setting))?;
+        let address = probe.local();
+        match if tcp {
+            listen_tcp(address, false).map(drop)
+        } else {
+            Ok(())
+        } {
+            Ok(()) => return Ok(address),
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.unwrap_or_else(|| anyhow::anyhow!("no port was tried"));
+    Err(error.context(cannot_listen(wanted, "TCP", setting)))
+}
+
+fn cannot_listen(address: SocketAddr, protocol: &str, setting: &str) -> String {
+    format!(
+        "cannot listen on {address} over {protocol}; stop what uses it or change `{setting}` of the relay"
+    )
+}
+
+fn listen_tcp(address: SocketAddr, shared: bool) -> Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// What each shard may hold of the connections.
+pub(crate) fn stream_limits(config: &RelayConfig, shards: u16) -> StreamLimits {
+    StreamLimits {
+        connections: (config.connections as usize).div_ceil(usize::from(shards.max(1))),
+        of_one_source: config.connections_per_source,
+        idle: Duration::from_secs(config.idle_seconds.into()),
+    }
 }
 
 /// The machine's configuration for one shard.
@@ -93,8 +210,27 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
         shard,
         filter,
         listeners: listening.iter().flat_map(expand).collect(),
+        mobility: config.mobility,
+        discovery: discovery(config, listening)?,
+        alternates: config.alternates.clone(),
         limits: limits(config),
     })
+}
+
+/// The two addresses of behaviour discovery, if a second one is named.
+pub(crate) fn discovery(config: &RelayConfig, listening: &[SocketAddr]) -> Result<Option<Discovery>> {
+    let (Some(alternate), Some(primary)) = (config.discovery, listening.first().copied()) else {
+        return Ok(None);
+    };
+    let apart = primary.ip() != alternate.ip() && (primary.port() == 0 || primary.port() != alternate.port());
+    let plain = !primary.ip().is_unspecified() && !alternate.ip().is_unspecified();
+    if !apart || !plain || primary.is_ipv4() != alternate.is_ipv4() {
+        bail!(
+            "`discovery` needs a second address of the same family whose IP and port both differ from {primary}, the \
+             first of `listen`; neither may be a wildcard"
+        );
+    }
+    Ok(Some(Discovery { primary, alternate }))
 }
 
 fn limits(config: &RelayConfig) -> Limits {
@@ -105,6 +241,7 @@ fn limits(config: &RelayConfig) -> Limits {
         channels: config.channels_per_allocation as usize,
         bits_per_second: unless_zero(config.bits_per_second),
         packets_per_second: unless_zero(config.packets_per_second),
+        unproven_answers: unless_zero(config.answers_per_source),
         longest_credential: Duration::from_secs(config.longest_credential_seconds.into()),
         quarantine: Duration::from_secs(config.port_quarantine_seconds.into()),
         ..Limits::default()

@@ -7,13 +7,20 @@
 //! Two clients whose allocations live on different shards reach each other through [a pair of local
 //! sockets](crate::handover): relayed data for one of our own relayed addresses never leaves the process.
 
+mod certificate;
 mod config;
+mod dtls;
 mod handover;
+mod inbound;
 mod layout;
 mod meters;
+mod outbound;
 mod relay;
 mod shard;
+mod stream;
+mod streams;
+mod work;
 
-pub use config::{PortRange, RelayConfig};
+pub use config::{PortRange, RelayConfig, RelayTls};
 pub use relay::Relay;
 pub use trefoil_auth::Secret;

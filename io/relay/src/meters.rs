@@ -17,6 +17,9 @@ pub(crate) struct Reading {
     pub(crate) counts: Counts,
     pub(crate) sums: Sums,
     pub(crate) handover_dropped: u64,
+    pub(crate) stream_dropped: u64,
+    pub(crate) turned_away: u64,
+    pub(crate) connections: u64,
 }
 
 /// A place for each shard's reading; written about once a second, never for a packet.
@@ -47,6 +50,11 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         |reading| reading.counts.unroutable,
     ),
     (
+        "relay_over_budget",
+        "Answers withheld from sources that ask too often",
+        |reading| reading.counts.over_budget,
+    ),
+    (
         "relay_over_rate",
         "Packets over the rate of their allocation",
         |reading| reading.counts.over_rate,
@@ -75,6 +83,14 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         |reading| reading.sums.dropped,
     ),
     (
+        "relay_stream_dropped",
+        "Messages for connections whose reader is too slow",
+        |reading| reading.stream_dropped,
+    ),
+    ("relay_turned_away", "Connections beyond the bounds", |reading| {
+        reading.turned_away
+    }),
+    (
         "relay_handover_dropped",
         "Packets between shards that found a full queue",
         |reading| reading.handover_dropped,
@@ -90,7 +106,13 @@ impl Collector for Meters {
             ConstCounter::new(sum).encode(metric)?;
         }
         let (usernames, allocations) = lock(&self.ledger).sums();
+        let connections: u64 = readings.iter().map(|reading| reading.connections).sum();
         for (name, help, value) in [
+            (
+                "relay_connections",
+                "Client connections over TCP and TLS",
+                i64::try_from(connections).unwrap_or(i64::MAX),
+            ),
             (
                 "relay_allocations",
                 "Allocations that live",

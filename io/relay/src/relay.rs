@@ -5,25 +5,32 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use prometheus_client::registry::Registry;
-use trefoil_net::Waker;
-use trefoil_turn::{Ledger, Shard as ShardNumber};
+use trefoil_net::{UdpSocket, Waker};
+use trefoil_turn::{Config, Ledger, Shard as ShardNumber};
 
 use crate::RelayConfig;
+use crate::certificate::{Certificate, tls};
 use crate::handover::Handover;
-use crate::layout::{listen, machine};
+use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits};
 use crate::meters::{Meters, Reading, lock};
 use crate::shard::{Orders, Shard, ShardParts};
 
 /// More threads than cores of any machine that this runs on.
 const MOST_THREADS: u16 = 256;
+/// How often the certificate's files are looked at.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(10);
 
 /// A running relay. Dropping it stops it.
 #[derive(Debug)]
 pub struct Relay {
     listening: Vec<SocketAddr>,
+    listening_tls: Vec<SocketAddr>,
+    tcp: bool,
+    certificate: Option<Arc<Certificate>>,
     meters: Meters,
     orders: Arc<Orders>,
     wakers: Vec<Waker>,
@@ -34,8 +41,8 @@ impl Relay {
     /// Opens the sockets and starts the threads.
     ///
     /// # Errors
-    /// If an address cannot be listened on, a list cannot be read, or there is no address to relay from; the error says
-    /// which setting to change.
+    /// If an address cannot be listened on, a list or a certificate cannot be read, or there is no address to relay
+    /// from; the error says which setting to change.
     #[allow(
         clippy::needless_pass_by_value,
         reason = "a relay is started with a configuration of its own"
@@ -50,60 +57,119 @@ impl Relay {
         }
         .min(MOST_THREADS);
         config.check()?;
-        let sockets = listen(&config, count)?;
-        let listening: Vec<SocketAddr> = sockets
-            .first()
-            .map(|first| first.iter().map(trefoil_net::UdpSocket::local).collect())
-            .unwrap_or_default();
-        let ledger = Ledger::new(config.allocations_per_username, config.allocations);
-        let orders = Arc::new(Orders {
-            drain: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
-        });
-        let meters = Meters {
-            shards: Vec::new(),
-            ledger: Arc::new(Mutex::new(ledger)),
+        let mut listeners = listen(&config, count)?;
+        let (certificate, listening_tls) = match &config.tls {
+            Some(wanted) => {
+                let certificate = Certificate::read(&wanted.certificate, &wanted.key)?;
+                let listening = listen_tls(&wanted.listen, &tls(certificate.clone())?, &mut listeners)?;
+                (Some(certificate), listening)
+            }
+            None => (None, Vec::new()),
         };
+        let first = listeners
+            .first()
+            .map(|first| first.udp.as_slice())
+            .unwrap_or_default();
+        let own: Vec<SocketAddr> = first
+            .iter()
+            .map(UdpSocket::local)
+            .chain(listening_tls.iter().copied())
+            .collect();
+        let listening = own.iter().take(config.listen.len()).copied().collect();
+        let ledger = Ledger::new(config.allocations_per_username, config.allocations);
         let mut relay = Relay {
             listening,
-            meters,
-            orders,
+            listening_tls,
+            tcp: config.tcp,
+            certificate,
+            meters: Meters {
+                shards: Vec::new(),
+                ledger: Arc::new(Mutex::new(ledger)),
+            },
+            orders: Arc::new(Orders {
+                drain: AtomicBool::new(false),
+                stop: AtomicBool::new(false),
+            }),
             wakers: Vec::new(),
             threads: Vec::new(),
         };
         let handovers = Handover::all(count).context("cannot open the sockets between shards")?;
-        for ((index, listeners), handover) in (0..count).zip(sockets).zip(handovers) {
-            let config_of_machine = machine(&config, &relay.listening, ShardNumber { index, count })?;
-            let reading = Arc::new(Mutex::new(Reading::default()));
-            let waker = Waker::new().context("cannot make a waker")?;
-            relay.meters.shards.push(reading.clone());
-            relay.wakers.push(waker.clone());
-            let parts = ShardParts {
-                machine: config_of_machine,
-                listeners,
-                handover,
-                waker,
-                reading,
-                ledger: relay.meters.ledger.clone(),
-                orders: relay.orders.clone(),
-                coalesce_microseconds: config.coalesce_microseconds,
-            };
-            let thread = std::thread::Builder::new().name(format!("relay-{index}"));
-            let shard = Shard::new(parts)?;
-            relay.threads.push(
-                thread
-                    .spawn(move || shard.run())
-                    .context("cannot start a relay thread")?,
-            );
+        for ((index, listeners), handover) in (0..count).zip(listeners).zip(handovers) {
+            let machine = machine(&config, &own, ShardNumber { index, count })?;
+            relay.start_shard(&config, machine, listeners, handover)?;
         }
-        tracing::info!(threads = count, addresses = ?relay.listening, "relay started");
+        relay.watch_certificate()?;
+        tracing::info!(threads = count, udp = ?relay.listening, tls = ?relay.listening_tls, "relay started");
         Ok(relay)
     }
 
-    /// Where the relay listens, with the real port where 0 was asked for.
+    fn start_shard(
+        &mut self,
+        config: &RelayConfig,
+        machine: Config,
+        listeners: Listeners,
+        handover: Handover,
+    ) -> Result<()> {
+        let reading = Arc::new(Mutex::new(Reading::default()));
+        let waker = Waker::new().context("cannot make a waker")?;
+        self.meters.shards.push(reading.clone());
+        self.wakers.push(waker.clone());
+        let name = format!("relay-{}", machine.shard.index);
+        let parts = ShardParts {
+            stream_limits: stream_limits(config, machine.shard.count),
+            certificate: self.certificate.clone(),
+            machine,
+            listeners: listeners.udp,
+            stream_listeners: listeners.streams,
+            handover,
+            waker,
+            reading,
+            ledger: self.meters.ledger.clone(),
+            orders: self.orders.clone(),
+            coalesce_microseconds: config.coalesce_microseconds,
+        };
+        let shard = Shard::new(parts)?;
+        let thread = std::thread::Builder::new().name(name).spawn(move || shard.run());
+        self.threads.push(thread.context("cannot start a relay thread")?);
+        Ok(())
+    }
+
+    /// Looks now and then whether the certificate has been renewed.
+    fn watch_certificate(&mut self) -> Result<()> {
+        let Some(certificate) = self.certificate.clone() else {
+            return Ok(());
+        };
+        let orders = self.orders.clone();
+        let watch = move || {
+            while !orders.stop.load(Ordering::Acquire) {
+                std::thread::park_timeout(CERTIFICATE_EVERY);
+                report(&certificate);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("relay-certificate".to_owned())
+            .spawn(watch);
+        self.threads
+            .push(thread.context("cannot start the thread that watches the certificate")?);
+        Ok(())
+    }
+
+    /// Where the relay listens over UDP, with the real port where 0 was asked for.
     #[must_use]
     pub fn listening(&self) -> &[SocketAddr] {
         &self.listening
+    }
+
+    /// Where the relay listens over TCP: the same addresses, or none if it does not.
+    #[must_use]
+    pub fn listening_tcp(&self) -> &[SocketAddr] {
+        if self.tcp { &self.listening } else { &[] }
+    }
+
+    /// Where the relay listens over TLS.
+    #[must_use]
+    pub fn listening_tls(&self) -> &[SocketAddr] {
+        &self.listening_tls
     }
 
     /// Adds the relay's metrics to a registry.
@@ -115,6 +181,13 @@ impl Relay {
     #[must_use]
     pub fn allocations(&self) -> u32 {
         lock(&self.meters.ledger).sums().1
+    }
+
+    /// Reads the certificate again now, if its files have changed. Connections that stand keep theirs.
+    pub fn reload_certificate(&self) {
+        if let Some(certificate) = &self.certificate {
+            report(certificate);
+        }
     }
 
     /// From now on refuses new allocations; living ones go on until they end.
@@ -132,6 +205,7 @@ impl Relay {
         self.orders.stop.store(true, Ordering::Release);
         self.wakers.iter().for_each(Waker::wake);
         for thread in self.threads.drain(..) {
+            thread.thread().unpark();
             if thread.join().is_err() {
                 tracing::error!("a relay thread had panicked");
             }
@@ -142,5 +216,16 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.halt();
+    }
+}
+
+fn report(certificate: &Certificate) {
+    match certificate.refresh() {
+        Ok(true) => tracing::info!("the relay's certificate was exchanged"),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(
+            error = format!("{error:#}"),
+            "the relay keeps its old certificate"
+        ),
     }
 }

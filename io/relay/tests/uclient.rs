@@ -2,29 +2,47 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test's helpers fail as the test does"
 )]
 
 use std::io::Read;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use trefoil_relay::{Relay, RelayConfig, Secret};
+use trefoil_relay::{Relay, RelayConfig, RelayTls, Secret};
 
-fn relay(threads: u16) -> Relay {
-    let config = RelayConfig {
+fn config(threads: u16) -> RelayConfig {
+    RelayConfig {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         users: [("ann".to_owned(), Secret::new("north"))].into(),
         secrets: vec![Secret::new("rotated"), Secret::new("current")],
         relay_addresses: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
         allow_peers: vec!["127.0.0.2/32".to_owned()],
         threads,
+        port_range: "61000-65535".parse().unwrap(),
         ..RelayConfig::default()
-    };
-    Relay::start(config).unwrap()
+    }
+}
+
+fn relay(threads: u16) -> Relay {
+    Relay::start(config(threads)).unwrap()
+}
+
+/// A new certificate for localhost, in files of this process.
+fn certificate_files() -> (PathBuf, PathBuf) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = std::env::temp_dir().join(format!("trefoil-uclient-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let paths = (folder.join("certificate.pem"), folder.join("key.pem"));
+    std::fs::write(&paths.0, made.cert.pem()).unwrap();
+    std::fs::write(&paths.1, made.signing_key.serialize_pem()).unwrap();
+    paths
 }
 
 /// A peer that sends everything back, for as long as it lives.
@@ -138,6 +156,35 @@ fn two_clients_meet_through_their_relayed_addresses_also_across_shards() {
                 &[&["-u", "ann", "-w", "north", "-y", "-c", "-m", "8"][..], extra].concat(),
             );
         }
+    }
+}
+
+#[test]
+fn clients_over_tcp_tls_and_dtls_reach_peers_and_each_other() {
+    let files = certificate_files();
+    let config = RelayConfig {
+        tls: Some(RelayTls {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            certificate: files.0.clone(),
+            key: files.1.clone(),
+        }),
+        ..config(2)
+    };
+    let relay = Relay::start(config).unwrap();
+    let tls = relay.listening_tls()[0].port().to_string();
+    for transport in [&["-t"][..], &["-t", "-S", "-p", &tls], &["-S", "-p", &tls]] {
+        for extra in [&[][..], &["-s"]] {
+            let base = ["-u", "ann", "-w", "north", "-y", "-c"];
+            check_flow(&relay, &[&base[..], extra, transport].concat());
+        }
+    }
+}
+
+#[test]
+fn a_mobile_client_an_ipv6_relay_and_two_families_at_once() {
+    let relay = relay(2);
+    for extra in [&["-M"][..], &["-X"], &["-x"], &["-Z"]] {
+        check_flow(&relay, &[&["-u", "ann", "-w", "north", "-y"][..], extra].concat());
     }
 }
 

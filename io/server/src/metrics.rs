@@ -18,6 +18,37 @@ pub(crate) struct Status {
     status: u16,
 }
 
+/// Every code that can be counted, so that each is shown before it first happens.
+const CODES: [&str; 27] = [
+    "already_joined",
+    "bad_request",
+    "forbidden",
+    "invalid_name",
+    "join_first",
+    "kicked",
+    "malformed",
+    "method_not_allowed",
+    "no_such_participant",
+    "no_such_room",
+    "not_found",
+    "origin_not_allowed",
+    "payload_too_large",
+    "rate_limited",
+    "request_timeout",
+    "room_full",
+    "room_limit",
+    "room_locked",
+    "server_stopping",
+    "session_lost",
+    "too_large",
+    "too_many_connections",
+    "too_slow",
+    "unauthorized",
+    "unknown_type",
+    "unsupported_topology",
+    "unsupported_version",
+];
+
 /// All counters of the room server.
 #[derive(Default)]
 pub(crate) struct Metrics {
@@ -68,6 +99,10 @@ impl Metrics {
             "HTTP answers by status",
             self.answers.clone(),
         );
+        for code in CODES {
+            drop(self.refusals.get_or_create(&Code { code }));
+        }
+        drop(self.answers.get_or_create(&Status { status: 200 }));
     }
 
     /// Counts a refusal.

@@ -81,9 +81,9 @@ mod tests {
 
     fn client(remote: &str, lines: &[&'static str]) -> Option<String> {
         let mut headers = HeaderMap::new();
-        lines
-            .iter()
-            .for_each(|line| drop(headers.append("x-forwarded-for", HeaderValue::from_static(line))));
+        for line in lines {
+            headers.append("x-forwarded-for", HeaderValue::from_static(line));
+        }
         let all = proxies(&["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"]).unwrap();
         all.client(remote.parse().unwrap(), &headers)
             .map(|address| address.to_string())

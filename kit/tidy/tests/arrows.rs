@@ -1,4 +1,10 @@
 //! Which crate may use which: the arrows of docs/ARCHITECTURE.md.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -237,7 +237,7 @@ fn an_allocation_keeps_to_its_rates() {
     let (mut world, mut ann) = (World::new(config), client(1, "ann"));
     let relayed = world.allocate(&mut ann);
     world.bind(&mut ann, 0x4000, PEER);
-    let mut passed = |world: &mut World| {
+    let passed = |world: &mut World| {
         (0..10)
             .filter(|_| world.channel_data(&ann, 0x4000, b"data") != Verdict::Nothing)
             .count()

@@ -2,11 +2,13 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test's helpers fail as the test does"
 )]
 
 mod allocations;
 mod data;
+mod mobility;
 mod refusals;
 mod strangers;
 mod world;

@@ -303,6 +303,24 @@ fn a_server_that_is_about_to_stop() {
 }
 
 #[test]
+fn a_server_that_is_about_to_stop_and_knows_another() {
+    let mut config = config();
+    config.alternates = vec![
+        "[2606:2800::2]:3478".parse().unwrap(),
+        "93.184.215.2:3478".parse().unwrap(),
+    ];
+    let (mut world, mut ann) = (World::new(config), client(1, "ann"));
+    world.server.drain();
+    let answer = world.call(&mut ann, Method::Allocate, udp);
+    check(&world, &answer, 300, "try_alternate");
+    let alternate = answer.attribute(AttributeType::ALTERNATE_SERVER).unwrap();
+    assert_eq!(
+        trefoil_stun::decode_address(&alternate),
+        Some("93.184.215.2:3478".parse().unwrap())
+    );
+}
+
+#[test]
 fn a_peer_that_is_missing_or_of_the_other_family() {
     let (mut world, mut ann) = start();
     let answer = world.call(&mut ann, Method::CreatePermission, |_| {});

@@ -45,6 +45,49 @@ fn a_binding_request_is_answered_with_one_address_and_a_fingerprint_only_if_it_h
 }
 
 #[test]
+fn behaviour_discovery_answers_from_the_address_that_is_asked_for() {
+    let ask = |world: &mut World, change: u32| {
+        let bytes = message(Class::Request, Method::Binding, |writer| {
+            writer.number(AttributeType::CHANGE_REQUEST, change);
+        });
+        let (_, mut replies) = world.hand(client(1, "ann").at, &bytes);
+        let (to, bytes) = replies.remove(0);
+        (
+            to.local.to_string(),
+            trefoil_testkit::Answer::read(&bytes).unwrap(),
+        )
+    };
+    let mut config = config();
+    assert_eq!(
+        ask(&mut World::new(config.clone()), 2).1.code,
+        420,
+        "it is off by default"
+    );
+    let (primary, alternate) = (
+        crate::world::LISTENER.parse().unwrap(),
+        "93.184.215.2:3479".parse().unwrap(),
+    );
+    config.discovery = Some(trefoil_turn::Discovery { primary, alternate });
+    let mut world = World::new(config);
+    for (change, from) in [
+        (0, "93.184.215.1:3478"),
+        (2, "93.184.215.1:3479"),
+        (4, "93.184.215.2:3478"),
+        (6, "93.184.215.2:3479"),
+    ] {
+        let (local, answer) = ask(&mut world, change);
+        let address = |kind| {
+            trefoil_stun::decode_address(&answer.attribute(kind).unwrap())
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(local, from);
+        assert_eq!(address(AttributeType::RESPONSE_ORIGIN), from);
+        assert_eq!(address(AttributeType::OTHER_ADDRESS), "93.184.215.2:3479");
+    }
+}
+
+#[test]
 fn what_needs_no_answer_gets_none() {
     let (mut world, ann) = (World::new(config()), client(1, "ann"));
     let mut classic = message(Class::Request, Method::Binding, |_| {});
@@ -79,8 +122,31 @@ fn what_needs_no_answer_gets_none() {
 }
 
 #[test]
+fn a_source_has_a_budget_of_answers_and_its_calls_go_on() {
+    let mut config = config();
+    config.limits.unproven_answers = Some(20);
+    let (mut world, mut ann) = (World::new(config), client(1, "ann"));
+    world.allocate(&mut ann);
+    let binding = message(Class::Request, Method::Binding, |_| {});
+    let challenge = message(Class::Request, Method::Allocate, udp);
+    let answered = (0..100).filter(|round| {
+        let mut at = ann.at;
+        at.remote.set_port(3000 + round);
+        let bytes = if round % 2 == 0 { &binding } else { &challenge };
+        !world.hand(at, bytes).1.is_empty()
+    });
+    assert_eq!(answered.count(), 19, "one was spent on the first challenge");
+    assert_eq!(world.server.counts().over_budget, 81);
+    assert_eq!(world.refresh(&mut ann, 600).code, 0);
+    world.advance(1);
+    assert_eq!(world.ask_with(&ann, &binding).code, 0);
+}
+
+#[test]
 fn a_stranger_leaves_nothing_behind() {
-    let (mut world, mut ann) = (World::new(config()), client(1, "ann"));
+    let mut config = config();
+    config.limits.unproven_answers = None;
+    let (mut world, mut ann) = (World::new(config), client(1, "ann"));
     let answer = world.ask(&mut ann, Method::Allocate, udp);
     ann.turn.learn(&answer);
     ann.turn.password = "guess".to_owned();

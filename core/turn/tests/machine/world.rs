@@ -54,6 +54,9 @@ pub(crate) fn config() -> Config {
         shard: Shard { index: 0, count: 1 },
         filter: PeerFilter::new(Vec::new(), Vec::new(), Vec::new(), own),
         listeners: vec![LISTENER.parse().unwrap()],
+        mobility: true,
+        discovery: None,
+        alternates: Vec::new(),
         limits: Limits::default(),
     }
 }

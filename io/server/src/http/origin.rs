@@ -65,11 +65,6 @@ pub(crate) async fn check(State(shared): State<App>, mut request: Request, next:
 
 fn admit(shared: &Shared, request: &Request) -> Result<HostName, Problem> {
     let headers = request.headers();
-    if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-        return Err(Problem::bad_request(
-            "Content-Length and Transfer-Encoding exclude each other; send one of them",
-        ));
-    }
     let host = host(headers).ok_or_else(|| {
         Problem::bad_request("exactly one Host header with a host name or address is needed")
     })?;

@@ -4,7 +4,7 @@ use std::{
     mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     heard: Moment,
     pinged: Moment,
     /// The kernel takes no more for now.
-    blocked: bool,
+    stuck: bool,
     timer: Pin<Box<Sleep>>,
     timer_was_set: bool,
     _open: Arc<Open>,
@@ -58,8 +58,8 @@ enum Phase {
 
 /// What one poll reads at most before it writes and lets others run.
 const READ_AT_ONCE: usize = 64;
-/// What is taken from the hall at once.
-const WRITE_AT_ONCE: usize = 32;
+/// What is taken from the hall at once, in bytes.
+const WRITE_AT_ONCE: usize = 16 * 1024;
 /// How long a closing connection may take.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How often a connection whose client does not read looks after itself.
@@ -85,7 +85,7 @@ impl Connection {
             opened: now,
             heard: now,
             pinged: now,
-            blocked: false,
+            stuck: false,
             timer: Box::pin(tokio::time::sleep(wait)),
             timer_was_set: false,
             _open: open,
@@ -96,11 +96,12 @@ impl Connection {
     /// Does all that can be done; ready when the connection is over.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
+            // Reading comes first: what is there already was not silence.
+            let more = self.read(context);
             while self.timer.as_mut().poll(context).is_ready() {
                 self.on_timer();
             }
             self.timer_was_set = false;
-            let more = self.read(context);
             self.write(context);
             if matches!(self.phase, Phase::Closing { .. }) && self.poll_closing(context).is_ready() {
                 self.phase = Phase::Over;
@@ -217,20 +218,15 @@ impl Connection {
     fn refuse(&mut self, refusal: Refusal, of: Option<&str>) {
         self.shared.metrics.refused(refusal.code());
         let text = ServerMessage::Refused(refusal.to_wire(of)).to_text();
-        self.blocked |= !matches!(self.socket.write(Bytes::from(text)), Ok(true));
+        // Whether it was taken shows when it is flushed.
+        let _ = self.socket.write(Bytes::from(text));
     }
 
     fn on_error(&mut self, error: &Error) {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => {
                 if let Phase::Inside(inside) = &self.phase {
-                    let (at, now) = (
-                        At {
-                            shared: &self.shared,
-                            host: &self.host,
-                        },
-                        self.shared.now(),
-                    );
+                    let (at, now) = (self.at(), self.shared.now());
                     self.shared
                         .halls
                         .serve(&inside.cell, |hall| hall.too_large(inside.who, &at, now));
@@ -251,6 +247,13 @@ impl Connection {
         }
     }
 
+    fn at(&self) -> At<'_> {
+        At {
+            shared: &self.shared,
+            host: &self.host,
+        }
+    }
+
     /// Lets go of the session, which may be resumed, and closes with `code`.
     fn end(&mut self, code: u16) {
         self.lost();
@@ -259,22 +262,19 @@ impl Connection {
 
     /// Lets go of the session, which may be resumed.
     fn lost(&mut self) {
-        self.lost_since(self.shared.now());
+        self.let_go(self.shared.now());
+        self.set_timer();
     }
 
-    fn lost_since(&mut self, heard: Moment) {
+    fn let_go(&mut self, heard: Moment) {
         let now = self.shared.now();
         let until = now + CLOSING;
         if let Phase::Inside(inside) = mem::replace(&mut self.phase, Phase::Closing { until, said: false }) {
-            let at = At {
-                shared: &self.shared,
-                host: &self.host,
-            };
-            self.shared.halls.serve(&inside.cell, |hall| {
+            let (halls, at) = (&self.shared.halls, self.at());
+            halls.serve(&inside.cell, |hall| {
                 hall.connection_lost(inside.who, heard, &at, now)
             });
         }
-        self.set_timer();
     }
 
     fn close(&mut self, code: u16) {
@@ -287,52 +287,68 @@ impl Connection {
         self.set_timer();
     }
 
-    /// Moves what the hall has to say to the socket.
+    /// Moves what the hall has to say to the socket, as far as the kernel takes it.
     fn write(&mut self, context: &mut Context<'_>) {
         let mut batch = Vec::new();
-        loop {
-            if self.blocked {
-                match self.socket.poll_flush(context) {
-                    Poll::Pending => return,
-                    Poll::Ready(Err(_)) => return self.on_write_error(),
-                    Poll::Ready(Ok(())) => self.blocked = false,
-                }
-            }
+        while self.flush(context) {
             let Phase::Inside(inside) = &self.phase else {
                 return;
             };
-            let taken = self.shared.halls.serve(&inside.cell, |hall| {
-                hall.take(inside.who, context.waker(), &mut batch, WRITE_AT_ONCE)
+            let (halls, who) = (&self.shared.halls, inside.who);
+            let taken = halls.serve(&inside.cell, |hall| {
+                hall.take(who, context.waker(), &mut batch, WRITE_AT_ONCE)
             });
             for message in batch.drain(..) {
-                match self.socket.write(message) {
-                    Ok(true) => {}
-                    Ok(false) => self.blocked = true,
-                    Err(_) => return self.on_write_error(),
+                if self.socket.write(message).is_err() {
+                    return self.on_write_error();
                 }
             }
             match taken {
                 Taken::More => {}
-                Taken::Ended(Ending { code }) => {
-                    self.phase = Phase::Closing {
-                        until: self.shared.now() + CLOSING,
-                        said: false,
-                    };
-                    return self.close(code);
-                }
                 Taken::All => {
-                    // A pong that tungstenite queued goes out here too.
-                    match self.socket.poll_flush(context) {
-                        Poll::Pending => {
-                            self.blocked = true;
-                            self.set_timer();
-                        }
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(_)) => self.on_write_error(),
-                    }
+                    self.flush(context);
                     return;
                 }
+                Taken::Ended(Ending { code }) => return self.close(code),
             }
+        }
+    }
+
+    /// Hands everything queued to the kernel, also a pong that tungstenite queued; `false` if it takes no more for now.
+    fn flush(&mut self, context: &mut Context<'_>) -> bool {
+        let flushed = self.socket.poll_flush(context);
+        if flushed.is_pending() != self.stuck && matches!(self.phase, Phase::Inside(_)) {
+            self.stuck = flushed.is_pending();
+            self.set_timer();
+        }
+        match flushed {
+            Poll::Ready(Ok(())) => true,
+            Poll::Pending => false,
+            Poll::Ready(Err(_)) => {
+                if !matches!(self.phase, Phase::Closing { .. }) {
+                    self.on_write_error();
+                }
+                false
+            }
+        }
+    }
+
+    /// Closes although the kernel takes no more: what is queued goes out if it does after all.
+    fn say_goodbye(&mut self) {
+        let Phase::Inside(inside) = &self.phase else {
+            return;
+        };
+        let (who, mut batch) = (inside.who, Vec::new());
+        let halls = &self.shared.halls;
+        let taken = halls.serve(&inside.cell, |hall| {
+            hall.take(who, Waker::noop(), &mut batch, usize::MAX)
+        });
+        if let Taken::Ended(Ending { code }) = taken {
+            for message in batch {
+                // Nobody may ever read it.
+                let _ = self.socket.write(message);
+            }
+            self.close(code);
         }
     }
 
@@ -368,18 +384,20 @@ impl Connection {
             Phase::Inside(inside) => {
                 let heartbeat = &self.shared.config.heartbeat;
                 if now >= self.heard + seconds(heartbeat.away_seconds) {
-                    self.lost_since(self.heard);
+                    self.let_go(self.heard);
                     self.phase = Phase::Over;
-                } else if self.blocked
+                } else if self.stuck
                     && self
                         .shared
                         .halls
                         .serve(&inside.cell, |hall| hall.is_ending(inside.who))
                 {
-                    self.blocked = false;
+                    // Goodbye is said to whoever does not listen, and then it is over.
+                    self.say_goodbye();
                 } else if now >= self.pinged + seconds(heartbeat.ping_seconds) {
                     self.pinged = now;
-                    self.blocked |= !matches!(self.socket.ping(), Ok(true));
+                    // It goes out with whatever is flushed next, which is at once.
+                    let _ = self.socket.ping();
                 }
             }
             Phase::Opening | Phase::Closing { .. } | Phase::Over => {}
@@ -397,7 +415,7 @@ impl Connection {
             Phase::Inside(_) => {
                 let away = self.heard + seconds(heartbeat.away_seconds);
                 let due = away.min(self.pinged + seconds(heartbeat.ping_seconds));
-                if self.blocked { due.min(now + BLOCKED) } else { due }
+                if self.stuck { due.min(now + BLOCKED) } else { due }
             }
             Phase::Over => now,
         };
@@ -411,7 +429,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.lost();
+        self.let_go(self.heard);
         self.shared.metrics.websockets.dec();
     }
 }

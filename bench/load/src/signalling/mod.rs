@@ -1,4 +1,0 @@
-//! Clients of signalling servers.
-
-pub mod dialect;
-pub mod socket;

@@ -1,0 +1,190 @@
+//! All connections of a shard: accepted within bounds, found by client, closed when nothing is to be expected of them.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use trefoil_net::Poller;
+use trefoil_turn::{ClientAddr, Transport};
+
+use crate::stream::Stream;
+
+/// A listening socket for connections.
+#[derive(Debug)]
+pub(crate) struct StreamListener {
+    pub(crate) socket: TcpListener,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
+/// Bounds on connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamLimits {
+    /// On this shard.
+    pub(crate) connections: usize,
+    /// Of one address, on this shard.
+    pub(crate) of_one_source: u32,
+    /// A connection without an allocation ends when no whole message has come for so long.
+    pub(crate) idle: Duration,
+}
+
+/// The connections of one shard.
+pub(crate) struct Streams {
+    limits: StreamLimits,
+    rows: Vec<Option<Stream>>,
+    free: Vec<usize>,
+    by_client: HashMap<ClientAddr, usize>,
+    by_source: HashMap<IpAddr, u32>,
+    /// Queued into since the last flush; each at most a few times.
+    dirty: Vec<usize>,
+    pub(crate) dropped: u64,
+    pub(crate) turned_away: u64,
+    token: u64,
+}
+
+impl Streams {
+    /// No connections yet; the poller will know the `n`th by `token | n`.
+    pub(crate) fn new(limits: StreamLimits, token: u64) -> Streams {
+        Streams {
+            limits,
+            rows: Vec::new(),
+            free: Vec::new(),
+            by_client: HashMap::new(),
+            by_source: HashMap::new(),
+            dirty: Vec::new(),
+            dropped: 0,
+            turned_away: 0,
+            token,
+        }
+    }
+
+    /// Takes one waiting connection, or turns it away. Returns whether there was one.
+    pub(crate) fn accept(&mut self, listener: &StreamListener, poller: &Poller, now: Duration) -> bool {
+        let Ok((socket, remote)) = listener.socket.accept() else {
+            return false;
+        };
+        let held = self.by_source.get(&remote.ip()).copied().unwrap_or(0);
+        if self.by_client.len() >= self.limits.connections || held >= self.limits.of_one_source {
+            self.turned_away += 1;
+            return true;
+        }
+        if self.add(socket, remote, listener, poller, now).is_err() {
+            self.turned_away += 1;
+        }
+        true
+    }
+
+    fn add(
+        &mut self,
+        socket: TcpStream,
+        remote: SocketAddr,
+        listener: &StreamListener,
+        poller: &Poller,
+        now: Duration,
+    ) -> io::Result<()> {
+        let transport = if listener.tls.is_some() {
+            Transport::Tls
+        } else {
+            Transport::Tcp
+        };
+        let client = ClientAddr {
+            transport,
+            local: socket.local_addr()?,
+            remote,
+        };
+        let stream = Stream::new(client, socket, listener.tls.as_ref(), now)?;
+        let index = self.free.pop().unwrap_or(self.rows.len());
+        if let Err(error) = poller.add(&stream, self.token | index as u64) {
+            self.free.extend((index < self.rows.len()).then_some(index));
+            return Err(error);
+        }
+        if index == self.rows.len() {
+            self.rows.push(None);
+        }
+        if let Some(row) = self.rows.get_mut(index) {
+            *row = Some(stream);
+        }
+        self.by_client.insert(client, index);
+        *self.by_source.entry(remote.ip()).or_default() += 1;
+        Ok(())
+    }
+
+    pub(crate) fn at(&mut self, index: usize) -> Option<&mut Stream> {
+        self.rows.get_mut(index)?.as_mut()
+    }
+
+    /// Queues a message for a client, whole or not at all.
+    pub(crate) fn queue(&mut self, client: ClientAddr, parts: &[&[u8]]) {
+        let Some(index) = self.by_client.get(&client).copied() else {
+            return;
+        };
+        let Some(stream) = self.rows.get_mut(index).and_then(Option::as_mut) else {
+            return;
+        };
+        if stream.queue(parts) {
+            if self.dirty.last() != Some(&index) {
+                self.dirty.push(index);
+            }
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Sends what was queued. Returns the clients whose connections have broken.
+    pub(crate) fn flush(&mut self, poller: &Poller) -> Vec<ClientAddr> {
+        let mut broken = Vec::new();
+        for index in std::mem::take(&mut self.dirty) {
+            broken.extend(self.flush_one(index, poller));
+        }
+        broken
+    }
+
+    /// Sends what waits for this connection, and asks the poller for room if it does not all go.
+    pub(crate) fn flush_one(&mut self, index: usize, poller: &Poller) -> Option<ClientAddr> {
+        let token = self.token | index as u64;
+        let stream = self.at(index)?;
+        if stream.flush().is_err() {
+            return self.close(index);
+        }
+        let waiting = stream.is_waiting();
+        if waiting != stream.wants_room {
+            stream.wants_room = waiting;
+            // If the poller cannot be told, the next message flushes too.
+            let _ = poller.change(stream, token, waiting);
+        }
+        None
+    }
+
+    /// Closes a connection; returns whose it was.
+    pub(crate) fn close(&mut self, index: usize) -> Option<ClientAddr> {
+        let stream = self.rows.get_mut(index)?.take()?;
+        self.free.push(index);
+        self.by_client.remove(&stream.client);
+        let source = stream.client.remote.ip();
+        if let Some(held) = self.by_source.get_mut(&source) {
+            *held -= 1;
+            if *held == 0 {
+                self.by_source.remove(&source);
+            }
+        }
+        Some(stream.client)
+    }
+
+    /// Closes connections that have been silent for too long and hold no allocation.
+    pub(crate) fn sweep(&mut self, holds: impl Fn(ClientAddr) -> bool, now: Duration) {
+        for index in 0..self.rows.len() {
+            let idle = self.limits.idle;
+            let Some(stream) = self.at(index) else { continue };
+            if stream.last_message + idle <= now && !holds(stream.client) {
+                self.close(index);
+            }
+        }
+    }
+
+    /// How many connections there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_client.len()
+    }
+}

@@ -1,0 +1,72 @@
+//! The slow things: answers, sockets that open and close, the ledger.
+
+use std::io;
+use std::net::SocketAddr;
+
+use trefoil_net::{SocketOptions, UdpSocket};
+use trefoil_turn::{OpenFailure, Output, RelayId};
+
+use crate::meters::lock;
+use crate::shard::{RELAY, Running};
+
+/// Buffers of a relay socket, in bytes.
+const RELAY_BUFFER: usize = 1 << 20;
+
+impl Running {
+    /// Does the slow things that the machine wants.
+    pub(crate) fn outputs(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Reply { to, bytes } => self.reply(to, &bytes),
+                Output::Admit { allocation, username } => {
+                    let answer = lock(&self.parts.ledger).take(&username);
+                    self.machine.handle_admission(allocation, answer, self.now);
+                }
+                Output::Release {
+                    username, traffic, ..
+                } => {
+                    lock(&self.parts.ledger).give_back(&username);
+                    tracing::debug!(?traffic, "allocation ended");
+                }
+                Output::Open { relay, address } => {
+                    let answer = self.open(relay, address);
+                    self.machine.handle_opened(relay, answer, self.now);
+                }
+                Output::Close { relay } => {
+                    self.batch.dispatch();
+                    if let Some(slot) = self.relays.get_mut(relay.index()) {
+                        *slot = None;
+                    }
+                }
+                Output::Refused { client, refusal } => {
+                    tracing::debug!(client = %client.remote, reason = refusal.name(), ?refusal, "request refused");
+                }
+            }
+        }
+    }
+
+    pub(crate) fn open(&mut self, relay: RelayId, address: SocketAddr) -> Result<(), OpenFailure> {
+        let options = SocketOptions {
+            reuse_port: false,
+            buffer_bytes: RELAY_BUFFER,
+        };
+        let failure = |error: io::Error| match error.kind() {
+            io::ErrorKind::AddrInUse => OpenFailure::PortTaken,
+            _ => {
+                tracing::debug!(%error, "cannot open a relay socket; check the limit of open files and `relay_addresses`");
+                OpenFailure::Exhausted
+            }
+        };
+        let socket = UdpSocket::bind(address, options).map_err(failure)?;
+        self.poller
+            .add(&socket, RELAY | relay.index() as u64)
+            .map_err(failure)?;
+        if self.relays.len() <= relay.index() {
+            self.relays.resize_with(relay.index() + 1, || None);
+        }
+        if let Some(slot) = self.relays.get_mut(relay.index()) {
+            *slot = Some((relay, socket));
+        }
+        Ok(())
+    }
+}
