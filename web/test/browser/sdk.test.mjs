@@ -55,6 +55,36 @@ test('it works with webrtc-adapter loaded before it', async (t) => {
   await meetBoth(it);
 });
 
+test('a client that follows PROTOCOL.md and knows nothing of the SDK is seen, heard and answered', async (t) => {
+  const [a, b] = await Promise.all(browsers.map((browser) => browser.page()));
+  t.after(() => Promise.all([a.close(), b.close()]));
+  await Promise.all([openBare(a, server.url), openBare(b, server.url)]);
+  await a.evaluate(async () => { await T.join({ room: 'plain' }); T.publish('red', 400); });
+  await b.evaluate(async () => {
+    const ask = await fetch('/v1/join', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"room":"plain"}' });
+    const { token, signalling_url, ice_servers } = await ask.json();
+    const socket = new WebSocket(signalling_url), pc = new RTCPeerConnection({ iceServers: ice_servers }), made = T.make('blue', 1200);
+    const video = Object.assign(document.createElement('video'), { id: 'plain', autoplay: true, srcObject: new MediaStream() });
+    document.body.append(video);
+    pc.ontrack = ({ track }) => video.srcObject.addTrack(track);
+    socket.onopen = () => socket.send(JSON.stringify({ type: 'join', version: 1, token }));
+    socket.onmessage = async ({ data: text }) => {
+      const { type, from, data } = JSON.parse(text), say = (what) => socket.send(JSON.stringify({ type: 'signal', to: from, data: what }));
+      if (type !== 'signal') return;
+      for (const candidate of data.candidates ?? []) await pc.addIceCandidate(candidate);
+      if (data.description?.type !== 'offer') return;
+      pc.onicecandidate = ({ candidate }) => { if (candidate) say({ candidate }); };
+      await pc.setRemoteDescription(data.description);
+      if (!pc.getSenders().some(({ track }) => track)) for (const track of Object.values(made)) pc.addTrack(track);
+      await pc.setLocalDescription();
+      say({ description: pc.localDescription });
+    };
+  });
+  const other = await until('somebody there', () => a.evaluate(() => T.room.participants[0]?.id));
+  await meet(a, other, 'blue', 1200);
+  await until('red seen', async () => isColour((await b.evaluate(look, '#plain')).colour, 'red'));
+});
+
 test('tracks that both sides publish and take back at the same moment all arrive', async (t) => {
   const it = await pair(t);
   await meetBoth(it);
