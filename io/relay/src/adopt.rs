@@ -2,10 +2,9 @@
 
 use std::net::TcpStream;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use rustls::ServerConnection;
-use trefoil_net::Waker;
 
 use crate::Relay;
 use crate::shard::Running;
@@ -22,28 +21,30 @@ pub(crate) struct Adopted {
 }
 
 /// The way of such connections to one shard.
-pub(crate) type Foster = SyncSender<Adopted>;
+pub(crate) type Foster = SyncSender<Box<Adopted>>;
 
 /// The two ends of that way.
-pub(crate) fn way() -> (Foster, Receiver<Adopted>) {
+pub(crate) fn way() -> (Foster, Receiver<Box<Adopted>>) {
     sync_channel(MOST_WAITING)
 }
 
 impl Relay {
     /// Takes over a client's connection over TCP, or over TLS after its handshake. `already_read` is what the client has
-    /// said so far, decrypted. What does not fit into the bounds on connections is closed and counted.
+    /// said so far, decrypted. What does not fit into the bounds on connections is closed.
     pub fn adopt(&self, socket: TcpStream, tls: Option<ServerConnection>, already_read: Vec<u8>) {
         let shard = self.adopted.fetch_add(1, Ordering::Relaxed) % self.fosters.len().max(1);
-        let adopted = Adopted {
+        let adopted = Box::new(Adopted {
             socket,
             tls,
             already_read,
+        });
+        let Some((foster, waker)) = self.fosters.get(shard).zip(self.wakers.get(shard)) else {
+            return;
         };
-        match self.fosters.get(shard).map(|foster| foster.try_send(adopted)) {
-            Some(Ok(())) => self.wakers.get(shard).into_iter().for_each(Waker::wake),
-            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
-                tracing::debug!("a connection could not be taken over: its shard has too many waiting");
-            }
+        if foster.try_send(adopted).is_ok() {
+            waker.wake();
+        } else {
+            tracing::debug!("a connection was closed instead of taken over: its shard has too many waiting");
         }
     }
 }
@@ -52,11 +53,10 @@ impl Running {
     /// Takes the connections that wait.
     pub(crate) fn take_adopted(&mut self) {
         while let Ok(adopted) = self.parts.adopted.try_recv() {
-            if let Some(index) = self.streams.adopt(adopted, &self.poller, self.now.elapsed) {
-                if self.take_messages(index) {
-                    let broken = self.streams.close(index);
-                    self.disconnected(broken);
-                }
+            let index = self.streams.adopt(*adopted, &self.poller, self.now.elapsed);
+            if let Some(index) = index.filter(|index| self.take_messages(*index)) {
+                let broken = self.streams.close(index);
+                self.disconnected(broken);
             }
         }
     }

@@ -43,7 +43,7 @@ pub(crate) struct ShardParts {
     pub(crate) stream_limits: StreamLimits,
     pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) handover: Handover,
-    pub(crate) adopted: Receiver<Adopted>,
+    pub(crate) adopted: Receiver<Box<Adopted>>,
     pub(crate) waker: Waker,
     pub(crate) reading: Arc<Mutex<Reading>>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
