@@ -78,3 +78,9 @@ test('a home that lets only TCP to port 443 pass is reached through our relay ov
   await goes(ann, bob, 'through our relay over TLS', over('tls'));
   await goes(bob, ann, 'to the relay of the other', ({ remote }) => ours(remote));
 });
+
+test('two homes that let only TCP to port 443 pass meet through our relay over TLS on both sides', async (t) => {
+  const [ann, bob] = await inCall(t, 'tcp443', 'tcp443');
+  await goes(ann, bob, 'through our relay over TLS', over('tls'));
+  await goes(bob, ann, 'through our relay over TLS', over('tls'));
+});
