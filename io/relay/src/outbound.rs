@@ -49,7 +49,12 @@ impl Running {
         let Ok(length) = u16::try_from(body.len()) else {
             return;
         };
-        let padding = usize::from(length).next_multiple_of(4) - usize::from(length);
+        let padded = client.transport.is_stream() || matches!(framing, Framing::Indication(_));
+        let padding = if padded {
+            usize::from(length).next_multiple_of(4) - usize::from(length)
+        } else {
+            0
+        };
         let mut head = [0; 48];
         let used = match framing {
             Framing::Channel(channel) => {

@@ -11,8 +11,7 @@ use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap};
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
 use crate::adopt::Adopted;
-use crate::certificate::Certificate;
-use crate::dtls::DtlsClients;
+use crate::dtls::{DtlsClients, Engine};
 use crate::handover::Handover;
 use crate::meters::{Reading, lock};
 
@@ -41,7 +40,7 @@ pub(crate) struct ShardParts {
     pub(crate) listeners: Vec<UdpSocket>,
     pub(crate) stream_listeners: Vec<StreamListener>,
     pub(crate) stream_limits: StreamLimits,
-    pub(crate) certificate: Option<Arc<Certificate>>,
+    pub(crate) dtls: Option<Engine>,
     pub(crate) handover: Handover,
     pub(crate) adopted: Receiver<Box<Adopted>>,
     pub(crate) waker: Waker,
@@ -86,14 +85,13 @@ impl Shard {
     pub(crate) fn run(self) {
         let clock = Clock::start();
         let machine = Server::new(self.parts.machine.clone(), self.seed);
-        let dtls = self.parts.certificate.clone();
+        let dtls = self.parts.dtls.clone();
         let mut running = Running {
             machine,
             batch: Batch::new(),
             relays: Vec::new(),
             streams: Streams::new(self.parts.stream_limits, STREAM),
-            dtls: dtls
-                .and_then(|certificate| DtlsClients::new(certificate, self.parts.stream_limits.connections)),
+            dtls: dtls.map(|engine| DtlsClients::new(engine, self.parts.stream_limits.connections)),
             poller: self.poller,
             now: Now {
                 elapsed: clock.elapsed(),
