@@ -7,6 +7,8 @@ use std::{fmt, net::SocketAddr};
 pub(crate) struct Banner {
     /// Where rooms and signalling listen, if they run.
     pub(crate) rooms: Option<SocketAddr>,
+    /// Where HTTPS and TURN over TLS share an address.
+    pub(crate) https: Vec<SocketAddr>,
     /// Where STUN and TURN listen; empty if they do not run.
     pub(crate) relay: Vec<SocketAddr>,
     /// How the world reaches the page, if that was configured.
@@ -28,8 +30,11 @@ impl fmt::Display for Banner {
         if let Some(rooms) = self.rooms {
             writeln!(f, "  rooms and signalling   {rooms} (HTTP, WebSocket)")?;
         }
+        for https in &self.https {
+            writeln!(f, "  the same over TLS      {https} (HTTPS, WebSocket, TURN)")?;
+        }
         for relay in &self.relay {
-            writeln!(f, "  STUN and TURN          {relay} (UDP)")?;
+            writeln!(f, "  STUN and TURN          {relay} (UDP, TCP)")?;
         }
         if let Some(rooms) = self.rooms {
             let link = self
@@ -60,6 +65,7 @@ mod tests {
     fn development_mode_says_so_and_gives_one_link() {
         let banner = Banner {
             rooms: Some("127.0.0.1:8080".parse().unwrap()),
+            https: Vec::new(),
             relay: vec!["127.0.0.1:3478".parse().unwrap()],
             public_url: None,
             development: true,
@@ -76,6 +82,7 @@ mod tests {
     fn the_public_url_is_the_link_where_there_is_one() {
         let banner = Banner {
             rooms: Some("0.0.0.0:8080".parse().unwrap()),
+            https: Vec::new(),
             relay: Vec::new(),
             public_url: Some("https://meet.example.org/".to_owned()),
             development: false,

@@ -1,11 +1,15 @@
 //! The configuration file: one table for each server.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trefoil_relay::RelayConfig;
+use trefoil_relay::{Certificate, RelayConfig};
 use trefoil_server::ServerConfig;
 
 /// Everything that can be configured.
@@ -16,8 +20,39 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// STUN and TURN.
     pub(crate) relay: RelayConfig,
+    /// HTTPS; TURN over TLS answers on the same addresses.
+    pub(crate) https: HttpsConfig,
     /// What is logged, and how.
     pub(crate) log: LogConfig,
+    /// How the process ends.
+    pub(crate) stop: StopConfig,
+}
+
+/// HTTPS; TURN over TLS answers on the same addresses.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpsConfig {
+    /// Addresses to listen on, usually port 443; none where a proxy speaks HTTPS. Needs `server.public_url`.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// The certificate chain, a PEM file. Read again within ten seconds when it changes.
+    pub(crate) certificate: PathBuf,
+    /// The private key of the certificate, a PEM file.
+    pub(crate) key: PathBuf,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StopConfig {
+    /// For how many seconds after SIGTERM those inside may stay and relayed calls go on, while nobody new is let in. It
+    /// ends sooner when nobody is left, or at another signal.
+    pub(crate) drain_seconds: u64,
+}
+
+impl Default for StopConfig {
+    fn default() -> Self {
+        Self { drain_seconds: 30 }
+    }
 }
 
 /// What is logged, and how.
@@ -51,6 +86,25 @@ impl Default for LogConfig {
 }
 
 impl Config {
+    /// Whether everything could be started with this, as far as that can be said without opening a socket.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.server.check().context("in [server]")?;
+        self.relay.check().context("in [relay]")?;
+        if !self.https.listen.is_empty() {
+            let named = self
+                .server
+                .public_url
+                .as_ref()
+                .is_some_and(|url| url.starts_with("https://"));
+            ensure!(
+                named,
+                "https.listen needs server.public_url, the https:// URL that the certificate is for"
+            );
+            Certificate::read(&self.https.certificate, &self.https.key).context("in [https]")?;
+        }
+        Ok(())
+    }
+
     /// Reads `file`, or the defaults where there is none.
     pub(crate) fn read(file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = file else {

@@ -7,6 +7,7 @@ mod config;
 #[cfg(test)]
 mod config_page;
 mod doctor;
+mod front;
 mod ice;
 mod logging;
 mod serve;

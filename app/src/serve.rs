@@ -1,6 +1,10 @@
 //! `trefoil serve`: starts the servers, joins them, and ends them in order.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,9 +17,13 @@ use crate::{
     arguments::{Only, ServeArguments},
     banner::Banner,
     config::Config,
+    front::{Behind, Front},
     ice::ice_servers,
     logging,
 };
+
+/// How often a draining process looks whether anybody is left.
+const DRAIN_LOOK: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
@@ -46,67 +54,106 @@ fn fresh_secret() -> anyhow::Result<Secret> {
 
 async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
+    let running = start(&config, only).await?;
+    tokio::select! {
+        _ = terminate.recv() => tokio::select! {
+            () = running.drain(Duration::from_secs(config.stop.drain_seconds)) => {}
+            _ = terminate.recv() => {}
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+        },
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    info!("stopping: what still runs is ended in order");
+    running.stop().await;
+    Ok(())
+}
+
+/// Starts what is wanted, tells it of each other, and prints what runs where.
+async fn start(config: &Config, only: Option<Only>) -> anyhow::Result<Running> {
     let relay = match only {
         Some(Only::Rooms) => None,
-        None | Some(Only::Relay) => {
-            Some(Relay::start(config.relay.clone()).context("STUN/TURN could not start")?)
-        }
+        None | Some(Only::Relay) => Some(Arc::new(
+            Relay::start(config.relay.clone()).context("STUN/TURN could not start")?,
+        )),
     };
-    let listening = relay
+    let front = Front::listen(&config.https).await?;
+    let https = front
         .as_ref()
-        .map_or(config.relay.listen.as_slice(), Relay::listening)
-        .to_vec();
+        .map_or_else(Vec::new, |front| front.listening.clone());
+    // Where the relay runs elsewhere with the same configuration, clients are told of it all the same.
+    let named = config.relay.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
+    let (udp, tls) = relay
+        .as_ref()
+        .map_or((config.relay.listen.as_slice(), named), |relay| {
+            (relay.listening(), relay.listening_tls())
+        });
     let server = match only {
         Some(Only::Relay) => None,
         None | Some(Only::Rooms) => {
-            let named = config.relay.tls.as_ref().map_or(&[][..], |tls| &tls.listen);
-            let tls = relay.as_ref().map_or(named, Relay::listening_tls);
-            let ice = ice_servers(&config.relay, &listening, tls);
-            Some(
-                Server::start(config.server.clone(), ice)
-                    .await
-                    .context("rooms and signalling could not start")?,
-            )
+            let ice = ice_servers(&config.relay, udp, &[tls, &https].concat());
+            let started = Server::start(config.server.clone(), ice).await;
+            Some(Arc::new(started.context("rooms and signalling could not start")?))
         }
     };
     if let (Some(server), Some(relay)) = (&server, &relay) {
         server.register(|registry| relay.register(registry.sub_registry_with_prefix("trefoil")));
     }
-    greet(
-        &config,
-        server.as_ref(),
-        if relay.is_some() { listening } else { Vec::new() },
-    );
-
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    let running = Running { server, relay };
+    if let Some(front) = front {
+        front.serve(Behind {
+            server: running.server.clone(),
+            relay: running.relay.clone(),
+        })?;
     }
-    info!("stopping: nothing new is let in, what runs is ended in order");
-    if let Some(relay) = &relay {
-        relay.drain();
-    }
-    if let Some(server) = server {
-        server.stop().await;
-    }
-    if let Some(relay) = relay {
-        relay.stop();
-    }
-    Ok(())
+    running.greet(config, https);
+    Ok(running)
 }
 
-fn greet(config: &Config, server: Option<&Server>, relay: Vec<SocketAddr>) {
-    let banner = Banner {
-        rooms: server.map(Server::listening),
-        relay,
-        public_url: config.server.public_url.clone(),
-        development: server.is_some_and(Server::is_development),
-    };
+/// What was started.
+struct Running {
+    server: Option<Arc<Server>>,
+    /// Its threads end when the last who knows it is gone.
+    relay: Option<Arc<Relay>>,
+}
+
+impl Running {
+    /// Lets nobody new in and waits until nobody is left, or for `longest`.
+    async fn drain(&self, longest: Duration) {
+        self.relay.iter().for_each(|relay| relay.drain());
+        self.server.iter().for_each(|server| server.drain());
+        let until = Instant::now() + longest;
+        while Instant::now() < until {
+            let participants = self.server.as_ref().map_or(0, |server| server.participants());
+            let allocations = self.relay.as_ref().map_or(0, |relay| relay.allocations());
+            if participants == 0 && allocations == 0 {
+                return;
+            }
+            info!(participants, allocations, "draining: waiting for those inside");
+            tokio::time::sleep(DRAIN_LOOK.min(until - Instant::now())).await;
+        }
+    }
+
+    async fn stop(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+    }
+
     #[allow(
         clippy::print_stdout,
         reason = "the banner is what a person started the program to see"
     )]
-    {
+    fn greet(&self, config: &Config, https: Vec<SocketAddr>) {
+        let banner = Banner {
+            rooms: self.server.as_ref().map(|server| server.listening()),
+            https,
+            relay: self
+                .relay
+                .as_ref()
+                .map_or_else(Vec::new, |relay| relay.listening().to_vec()),
+            public_url: config.server.public_url.clone(),
+            development: self.server.as_ref().is_some_and(|server| server.is_development()),
+        };
         println!("{banner}");
     }
 }

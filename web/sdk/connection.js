@@ -3,6 +3,8 @@ import { Emitter } from './emitter.js';
 
 /** How long a broken path may heal by itself before ICE is restarted; the polite side waits longer, so that offers seldom cross. */
 const HEAL_MS = { impolite: 3_000, polite: 4_500 };
+/** How long a turn may be waited for, and kept free: longer than a short break of the signalling. */
+const TURN_MS = 10_000;
 /** Candidates that are found within this time are told together. */
 const GATHER_MS = 20;
 /** More tracks than this from one participant are not looked at. */
@@ -24,6 +26,9 @@ export class Connection extends Emitter {
   /** @type {Map<string, ReceivedTrack>} */ #receiving = new Map();
   /** What belongs together: face and voice, a screen and its sound. @type {Map<string, MediaStream>} */ #streams = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #healing;
+  /** The other side speaks of tracks and turns as we do. */ #kin = false;
+  /** @type {'none' | 'asked' | 'wanted' | 'given'} */ #turn = 'none';
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #turnOver;
   /** Found and not yet told. @type {RTCIceCandidateInit[]} */ #candidates = [];
 
   /**
@@ -40,7 +45,8 @@ export class Connection extends Emitter {
     this.id = id; this.calls = calls;
     this.#ready = calls; this.#polite = polite; this.#send = send;
     const pc = this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration });
-    pc.onnegotiationneeded = () => this.#offer();
+    pc.onnegotiationneeded = () => this.#negotiate();
+    pc.onsignalingstatechange = () => { if (this.#turn === 'wanted') this.#giveTurn(); };
     pc.onicecandidate = ({ candidate }) => { if (candidate) this.#tell(candidate); };
     pc.oniceconnectionstatechange = () => this.#watchPath();
     pc.onconnectionstatechange = () => this.emit('state', pc.connectionState);
@@ -93,13 +99,42 @@ export class Connection extends Emitter {
 
   close() {
     clearTimeout(this.#healing);
+    clearTimeout(this.#turnOver);
     this.pc.close();
-    for (const track of this.tracks) this.emit('trackEnded', track);
-    this.#receiving.clear();
+    this.#note({});
+  }
+
+  /**
+   * Offers that cross would need a rollback, after which Chromium (156) shows nothing more of the videos that it
+   * receives. So between two of our kind the polite side asks for its turn, and the impolite side offers nothing between
+   * giving it and seeing the offer.
+   */
+  #negotiate() {
+    if (!this.#ready || this.#turn === 'given') return; // the event comes again once that offer is answered
+    if (!this.#polite || !this.#kin) return this.#offer();
+    if (this.#turn === 'asked') return;
+    this.#turn = 'asked';
+    this.#send({ connection: this.id, turn: 'ask' });
+    this.#turnOver = setTimeout(() => this.#takeTurn(), TURN_MS);
+  }
+
+  /** The polite side's turn has come, or it waited long enough. */
+  #takeTurn() {
+    if (this.#turn !== 'asked') return;
+    this.#turn = 'none';
+    clearTimeout(this.#turnOver);
+    return this.#offer();
+  }
+
+  /** The impolite side gives the other its turn as soon as it has no offer of its own under way. */
+  #giveTurn() {
+    if (this.#makingOffer || this.pc.signalingState !== 'stable') { this.#turn = 'wanted'; return; }
+    this.#turn = 'given';
+    this.#send({ connection: this.id, turn: 'yours' });
+    this.#turnOver = setTimeout(() => { this.#turn = 'none'; this.#offer(); }, TURN_MS);
   }
 
   async #offer() {
-    if (!this.#ready) return;
     try {
       this.#makingOffer = true;
       await this.pc.setLocalDescription();
@@ -127,8 +162,10 @@ export class Connection extends Emitter {
   }
 
   /** https://www.w3.org/TR/webrtc/#perfect-negotiation-example @param {SignalData} signal */
-  async #receive({ description, candidates = [], tracks }) {
+  async #receive({ description, candidates = [], tracks, turn }) {
     const { pc } = this;
+    if (turn === 'ask' && !this.#polite) this.#giveTurn();
+    if (turn === 'yours') await this.#takeTurn();
     for (const candidate of candidates) {
       try { await pc.addIceCandidate(candidate); } catch (error) { if (!this.#ignoreOffer) throw error; }
     }
@@ -136,6 +173,8 @@ export class Connection extends Emitter {
     const calm = !this.#makingOffer && (pc.signalingState === 'stable' || this.#settingAnswer);
     this.#ignoreOffer = !this.#polite && description.type === 'offer' && !calm;
     if (this.#ignoreOffer) return;
+    this.#kin = Boolean(tracks);
+    if (this.#turn === 'given') { this.#turn = 'none'; clearTimeout(this.#turnOver); }
     this.#settingAnswer = description.type === 'answer';
     try { await pc.setRemoteDescription(description); } finally { this.#settingAnswer = false; }
     this.#answered = true;
@@ -173,18 +212,13 @@ export class Connection extends Emitter {
       const track = transceivers.find((t) => t.mid === mid)?.receiver.track;
       if (track) now.set(String(id), { id: String(id), source: String(source), kind: track.kind, track, stream: this.#streamFor(String(source)) });
     }
-    for (const [id, was] of this.#receiving) {
-      if (now.get(id)?.track === was.track) continue;
-      this.#receiving.delete(id);
-      was.stream.removeTrack(was.track);
-      this.emit('trackEnded', was);
-    }
-    for (const [id, track] of now) {
-      if (this.#receiving.has(id)) continue;
-      this.#receiving.set(id, track);
-      track.stream.addTrack(track.track);
-      this.emit('track', track);
-    }
+    const ended = [...this.#receiving].filter(([id, was]) => now.get(id)?.track !== was.track);
+    const begun = [...now].filter(([id]) => !this.#receiving.has(id) || ended.some(([gone]) => gone === id));
+    for (const [id, { stream, track }] of ended) { this.#receiving.delete(id); stream.removeTrack(track); }
+    // Streams are whole before anybody hears of them: Chromium may show nothing of one that grows while it is loaded.
+    for (const [id, track] of begun) { this.#receiving.set(id, track); track.stream.addTrack(track.track); }
+    for (const [, track] of ended) this.emit('trackEnded', track);
+    for (const [, track] of begun) this.emit('track', track);
   }
 
   /** @param {string} source */

@@ -57,15 +57,16 @@ export class Mesh extends Emitter {
 
   dropAll() { for (const participant of [...this.#connections.keys()]) this.drop(participant); }
 
-  /** A signal from another SDK. @param {string} from @param {any} data */
+  /** A signal from another SDK, or from a client that knows of one connection only. @param {string} from @param {any} data */
   receive(from, data) {
-    if (typeof data?.connection !== 'string' || (!data.description && !Array.isArray(data.candidates))) return;
-    const known = this.#connections.get(from);
-    if (known && known.id === data.connection) return void known.receive(data);
+    if (typeof data !== 'object' || data === null) return;
+    const known = this.#connections.get(from), { connection = known?.id ?? '', candidate, candidates = candidate && [candidate] } = data;
+    const signal = { description: data.description, candidates: Array.isArray(candidates) ? candidates : [], tracks: data.tracks, turn: data.turn };
+    if (known && known.id === connection) return void known.receive(signal);
     // Only an offer starts a connection. If both sides started one, that of the impolite side stands.
-    if (data.description?.type !== 'offer' || (known?.unanswered && !this.#politeTo(from))) return;
+    if (signal.description?.type !== 'offer' || (known?.unanswered && !this.#politeTo(from))) return;
     this.drop(from);
-    this.#make(from, data.connection, false).receive(data);
+    this.#make(from, String(connection), false).receive(signal);
   }
 
   /** @param {Publication} publication */

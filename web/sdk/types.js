@@ -38,10 +38,11 @@
  * @property {number} [retry_after_seconds]
  *
  * @typedef {object} SignalData  What two SDKs tell each other inside `signal`.
- * @property {string} connection  which RTCPeerConnection this is about; made by whoever offers first
+ * @property {string} [connection]  which RTCPeerConnection this is about; made by whoever offers first
  * @property {RTCSessionDescriptionInit} [description]
  * @property {RTCIceCandidateInit[]} [candidates]
  * @property {Record<string, TrackNote>} [tracks]  by mid: what the sender of this description sends there
+ * @property {'ask' | 'yours'} [turn]  the polite side asks to make the next offer; the impolite side lets it
  *
  * @typedef {{id: string, source: Source}} TrackNote
  * @typedef {'camera' | 'microphone' | 'screen' | 'screen-audio' | string} Source

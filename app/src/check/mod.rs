@@ -20,8 +20,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
         return Ok(());
     }
     let config = Config::read(arguments.config.as_deref())?;
-    config.server.check()?;
-    config.relay.check()?;
+    config.check()?;
     #[allow(clippy::print_stdout, reason = "what was asked for")]
     {
         println!("{}", toml::to_string_pretty(&config)?);

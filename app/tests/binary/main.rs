@@ -6,6 +6,7 @@
     reason = "a test may panic"
 )]
 
+mod https;
 mod process;
 
 use std::{collections::BTreeSet, fs};

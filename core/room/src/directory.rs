@@ -73,6 +73,9 @@ impl<R> Directory<R> {
         now: Moment,
         make: impl FnOnce(Arc<str>, Arc<str>) -> R,
     ) -> Result<&R, Refusal> {
+        if self.namespaces.len() >= self.limits.namespaces {
+            self.namespaces.retain(|_, space| space.is_used(now));
+        }
         self.may_enter(namespace, room, create, now)?;
         self.room(namespace, room, make).map(|(room, _)| room)
     }
@@ -174,6 +177,14 @@ impl<R> Directory<R> {
         Some(self.namespaces.remove(namespace)?.rooms.into_values().collect())
     }
 
+    /// Takes everything out.
+    pub fn remove_all(&mut self) -> Vec<R> {
+        std::mem::take(&mut self.namespaces)
+            .into_values()
+            .flat_map(|space| space.rooms.into_values())
+            .collect()
+    }
+
     /// One namespace.
     #[must_use]
     pub fn namespace(&self, namespace: &str) -> Option<NamespaceView> {
@@ -251,6 +262,10 @@ impl<R> Namespace<R> {
             rooms: BTreeMap::new(),
             closed: BTreeMap::new(),
         }
+    }
+
+    fn is_used(&self, now: Moment) -> bool {
+        self.declared || !self.rooms.is_empty() || self.closed.values().any(|until| *until > now)
     }
 
     fn view(&self, name: &Arc<str>) -> NamespaceView {

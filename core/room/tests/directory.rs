@@ -93,6 +93,24 @@ fn a_closed_room_is_not_made_again_by_joining_until_a_minute_later_or_by_declari
 }
 
 #[test]
+fn a_namespace_of_which_only_closed_rooms_are_left_makes_place_when_their_time_is_over() {
+    let mut directory = Directory::new(LIMITS);
+    enter(&mut directory, "a", "one", 1).unwrap();
+    enter(&mut directory, "b", "one", 2).unwrap();
+    directory.close_room("a", "one", at(0));
+    let enter_c =
+        |directory: &mut Directory<u32>, now| directory.enter("c", "one", true, now, |_, _| 3).copied();
+    assert_eq!(
+        enter_c(&mut directory, at(59)),
+        Err(Refusal::NamespaceLimit { limit: 2 })
+    );
+    assert_eq!(enter_c(&mut directory, at(60)), Ok(3));
+    let mut all = directory.remove_all();
+    all.sort_unstable();
+    assert_eq!((all, directory.namespaces().count()), (vec![2, 3], 0));
+}
+
+#[test]
 fn where_joining_makes_no_rooms_only_declared_ones_open() {
     let mut directory = Directory::new(LIMITS);
     let refused = directory.enter("a", "one", false, at(0), |_, _| 1).copied();

@@ -1,4 +1,5 @@
 //! What holds for any bytes and for any message.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 use proptest::prelude::*;
 use std::net::SocketAddr;

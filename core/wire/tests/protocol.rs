@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prelude::*;
 use serde_json::{Value, value::RawValue};
 use trefoil_wire::{ClientMessage, ServerMessage, Unreadable, relayed};
 
@@ -149,4 +150,22 @@ fn nonsense_is_refused_and_an_unknown_type_is_told_apart() {
             .count(),
         64
     );
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_said_nothing_breaks(text in ".{0,200}") {
+        // What matters is that it comes back at all.
+        let _ = ClientMessage::parse(&text);
+    }
+
+    #[test]
+    fn whatever_json_is_signalled_arrives_as_it_was_written(text in r#"[ \t]*("[a-z\\"]*"|[0-9]{1,9}|\[("[a-z]*",?)*\]|\{"a":[0-9]\})[ \t]*"#) {
+        let message = format!(r#"{{"type":"signal","to":"p_a","data":{text}}}"#);
+        match ClientMessage::parse(&message) {
+            Ok(ClientMessage::Signal { data, .. }) => prop_assert_eq!(data.get(), text.trim()),
+            Ok(other) => prop_assert!(false, "{:?}", other),
+            Err(_) => prop_assert!(serde_json::from_str::<Value>(&message).is_err()),
+        }
+    }
 }

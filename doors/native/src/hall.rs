@@ -136,8 +136,9 @@ impl Hall {
         now: Moment,
     ) -> Result<Attachment, Refusal> {
         let seat = self.room.join(entrance, now)?;
-        self.sessions.insert(seat.id, Box::default());
+        // What led to this seat is told to the others; the newcomer is told how it is now.
         self.dispatch(outside, now);
+        self.sessions.insert(seat.id, Box::default());
         Ok(self.attach(seat, false, outside))
     }
 
@@ -251,14 +252,13 @@ impl Hall {
         self.queue(id, |session, limits| session.outbox.push_express(message, limits));
     }
 
-    /// Queues one message for everybody but `but`.
+    /// Queues one message for everybody but `but` and those who have only goodbye left to say.
     pub(crate) fn push_all(&mut self, but: Option<ParticipantId>, message: &Bytes) {
-        let everybody: Vec<_> = self
+        let sessions = self
             .sessions
-            .keys()
-            .copied()
-            .filter(|id| Some(*id) != but)
-            .collect();
+            .iter()
+            .filter(|(id, session)| Some(**id) != but && session.ending.is_none());
+        let everybody: Vec<_> = sessions.map(|(id, _)| *id).collect();
         for id in everybody {
             self.push(id, message.clone());
         }

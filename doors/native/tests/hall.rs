@@ -1,4 +1,4 @@
-//! Halls without sockets: who hears what, what is counted, what a resume repeats, and how nonsense ends.
+//! Halls without sockets: who hears what, what is counted, what a resume repeats.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,174 +7,15 @@
     reason = "tests"
 )]
 
-use std::{cell::RefCell, task::Waker, time::Duration};
+mod support;
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::*;
 use trefoil_auth::Role;
-use trefoil_native::{
-    Attachment, Guard, GuardLimits, Hall, HallSettings, Outside, Refusal, ResumeToken, Taken, close_code,
-    opening,
-};
-use trefoil_room::{
-    Entrance, LeaveReason, Moment, Refusal as RoomRefusal, Room, RoomSettings, RoomView, Rules, Topology,
-};
-use trefoil_wire::{ClientMessage, IceServer};
-
-/// Gives the same ICE servers to all and remembers what was refused.
-#[derive(Default)]
-struct World(RefCell<Vec<&'static str>>);
-
-impl Outside for World {
-    fn ice_servers(&self, identity: &str) -> (Vec<IceServer>, u64) {
-        (
-            vec![IceServer {
-                urls: vec![format!("stun:{identity}")],
-                username: None,
-                credential: None,
-            }],
-            600,
-        )
-    }
-
-    fn refused(&self, code: &'static str) {
-        self.0.borrow_mut().push(code);
-    }
-}
-
-struct Scene {
-    hall: Hall,
-    world: World,
-    now: Moment,
-}
-
-/// Somebody with a connection.
-struct Person {
-    at: Attachment,
-    guard: Guard,
-    joined: Value,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let settings = RoomSettings {
-            member_limit: 8,
-            topology: Topology::P2p,
-            locked: false,
-            empty_timeout: None,
-        };
-        let view = RoomView {
-            namespace: "default".into(),
-            name: "lobby".into(),
-            settings,
-        };
-        let room = Room::new(view, Rules::default(), [3; 32], Moment::default());
-        let outbox = trefoil_native::OutboxLimits {
-            messages: 8,
-            bytes: 4096,
-        };
-        let settings = HallSettings {
-            key: 5,
-            outbox,
-            window_seconds: 30,
-            heartbeat_seconds: 10,
-        };
-        Self {
-            hall: Hall::new(room, settings),
-            world: World::default(),
-            now: Moment::default(),
-        }
-    }
-
-    fn person(&mut self, at: Attachment) -> Person {
-        let mut person = Person {
-            at,
-            guard: Guard::new(GuardLimits::default(), self.now),
-            joined: Value::Null,
-        };
-        person.joined = self.hear(&person).remove(0);
-        person
-    }
-
-    fn join(&mut self, identity: &str, role: Role) -> Person {
-        let entrance = Entrance {
-            identity: identity.into(),
-            name: identity.into(),
-            role,
-            permissions: role.permissions(),
-        };
-        let at = self.hall.join(entrance, &self.world, self.now).unwrap();
-        self.person(at)
-    }
-
-    fn resume(&mut self, joined: &Value, received: u64) -> Result<(Person, Vec<Value>), Refusal> {
-        let token = ResumeToken::parse(joined["resume"]["token"].as_str().unwrap()).unwrap();
-        let at = self.hall.resume(token, received, &self.world, self.now)?;
-        let guard = Guard::new(GuardLimits::default(), self.now);
-        let mut person = Person {
-            at,
-            guard,
-            joined: Value::Null,
-        };
-        let mut heard = self.hear(&person);
-        person.joined = heard.remove(0);
-        Ok((person, heard))
-    }
-
-    fn say_text(&mut self, person: &mut Person, text: &str) {
-        let message = ClientMessage::parse(text);
-        self.hall
-            .receive(person.at, message, &mut person.guard, &self.world, self.now);
-    }
-
-    fn say(&mut self, person: &mut Person, message: Value) {
-        self.say_text(person, &message.to_string());
-    }
-
-    fn take(&mut self, person: &Person) -> (Vec<String>, Taken) {
-        let mut batch = Vec::new();
-        let taken = self.hall.take(person.at, Waker::noop(), &mut batch, 1 << 20);
-        (
-            batch
-                .iter()
-                .map(|text| String::from_utf8(text.to_vec()).unwrap())
-                .collect(),
-            taken,
-        )
-    }
-
-    fn hear(&mut self, person: &Person) -> Vec<Value> {
-        self.take(person)
-            .0
-            .iter()
-            .map(|text| serde_json::from_str(text).unwrap())
-            .collect()
-    }
-
-    fn kinds(&mut self, person: &Person) -> Vec<String> {
-        self.hear(person)
-            .iter()
-            .map(|message| message["type"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    fn break_off(&mut self, person: &Person) {
-        self.hall
-            .connection_lost(person.at, self.now, &self.world, self.now);
-    }
-
-    /// The refusal's code with which `person` is answered.
-    fn refused(&mut self, person: &mut Person, text: &str) -> String {
-        self.say_text(person, text);
-        let heard = self.hear(person);
-        assert_eq!(heard.len(), 1, "{heard:?}");
-        assert_eq!(heard[0]["type"], "refused", "{heard:?}");
-        heard[0]["code"].as_str().unwrap().to_owned()
-    }
-}
-
-fn id(person: &Person) -> String {
-    person.at.id.to_string()
-}
+use trefoil_native::{Refusal, Taken, close_code};
+use trefoil_room::{LeaveReason, Moment, Refusal as RoomRefusal};
 
 #[test]
 fn a_signal_reaches_the_one_it_is_for_verbatim_and_nobody_else() {
@@ -355,133 +196,6 @@ fn a_resume_over_a_connection_that_still_hangs_takes_the_session_over() {
     assert!(scene.hear(&back).is_empty());
 }
 
-/// FAULTS W04: nonsense is answered, and the tenth ends it; the others see why.
-#[test]
-fn the_tenth_nonsense_ends_the_stay() {
-    let mut scene = Scene::new();
-    let mut ann = scene.join("ann", Role::Speaker);
-    let bob = scene.join("bob", Role::Speaker);
-    scene.hear(&ann);
-    for _ in 0..4 {
-        assert_eq!(scene.refused(&mut ann, "[1]"), "malformed");
-        assert_eq!(scene.refused(&mut ann, r#"{"type":"fly"}"#), "unknown_type");
-    }
-    assert_eq!(scene.refused(&mut ann, r#"{"type":"signal"}"#), "malformed");
-    scene.say_text(&mut ann, "{");
-    let (heard, taken) = scene.take(&ann);
-    assert!(
-        heard[0].contains("malformed") && heard[1].contains(r#""reason":"misbehaved""#),
-        "{heard:?}"
-    );
-    assert!(matches!(taken, Taken::Ended(ending) if ending.code == close_code::MALFORMED));
-    assert_eq!(scene.hear(&bob)[0]["reason"], "misbehaved");
-    assert_eq!(
-        scene.resume(&ann.joined, 0).err(),
-        Some(Refusal::Room(RoomRefusal::SessionLost))
-    );
-}
-
-/// FAULTS W06: what is over the rate is dropped, counted and refused; the hundredth in a row ends it.
-#[test]
-fn a_flood_is_dropped_and_ends_the_stay_but_reaches_nobody() {
-    let mut scene = Scene::new();
-    let mut ann = scene.join("ann", Role::Speaker);
-    let bob = scene.join("bob", Role::Speaker);
-    scene.hear(&ann);
-    let mut reached = 0;
-    let mut last = Taken::All;
-    for _ in 0..300 {
-        scene.say(&mut ann, json!({"type":"message","data":1}));
-        reached += scene
-            .hear(&bob)
-            .iter()
-            .filter(|message| message["type"] == "message")
-            .count();
-        last = scene.take(&ann).1;
-    }
-    assert_eq!(reached, 200);
-    assert!(matches!(last, Taken::Ended(ending) if ending.code == close_code::RATE_LIMITED));
-    assert_eq!(
-        scene
-            .world
-            .0
-            .borrow()
-            .iter()
-            .filter(|code| **code == "rate_limited")
-            .count(),
-        100
-    );
-    assert_eq!(scene.hall.room().participants().len(), 1);
-}
-
-/// FAULTS W08: whoever does not read is let go, and the others lose nothing.
-#[test]
-fn whoever_does_not_read_is_let_go() {
-    let mut scene = Scene::new();
-    let slow = scene.join("slow", Role::Speaker);
-    let mut ann = scene.join("ann", Role::Speaker);
-    let bob = scene.join("bob", Role::Speaker);
-    let mut heard = Vec::new();
-    for number in 0..20 {
-        scene.say(&mut ann, json!({"type":"message","data":number}));
-        heard.extend(scene.hear(&bob));
-        scene.hear(&ann);
-    }
-    let (said, taken) = scene.take(&slow);
-    assert!(
-        said[0].contains("too_slow") && said[1].contains(r#""type":"left""#),
-        "{said:?}"
-    );
-    assert!(matches!(taken, Taken::Ended(ending) if ending.code == close_code::TOO_SLOW));
-    assert!(heard.contains(&json!({"type":"participant_left","participant":id(&slow),"reason":"too_slow"})));
-    let numbers: Vec<_> = heard
-        .iter()
-        .filter(|m| m["type"] == "message")
-        .map(|m| m["data"].clone())
-        .collect();
-    assert_eq!(numbers, (0..20).map(Value::from).collect::<Vec<_>>());
-    assert_eq!(*scene.world.0.borrow(), ["too_slow"]);
-}
-
-#[test]
-fn a_message_that_is_too_large_is_named_and_ends_the_stay() {
-    let mut scene = Scene::new();
-    let ann = scene.join("ann", Role::Speaker);
-    scene.hall.too_large(ann.at, &scene.world, scene.now);
-    let (said, taken) = scene.take(&ann);
-    assert!(said[0].contains("too_large"), "{said:?}");
-    assert!(matches!(taken, Taken::Ended(ending) if ending.code == close_code::TOO_LARGE));
-}
-
-#[test]
-fn a_second_join_and_people_who_are_not_there_are_refused_and_the_connection_stays() {
-    let mut scene = Scene::new();
-    let mut ann = scene.join("ann", Role::Moderator);
-    assert_eq!(
-        scene.refused(&mut ann, r#"{"type":"join","version":1}"#),
-        "already_joined"
-    );
-    for message in [
-        r#"{"type":"signal","to":"p_AAAAAAAAAAA","data":1}"#,
-        r#"{"type":"signal","to":"nobody","data":1}"#,
-        r#"{"type":"kick","participant":"p_AAAAAAAAAAA"}"#,
-        r#"{"type":"mute","participant":"p_","audio":true}"#,
-        r#"{"type":"role","participant":"","role":"viewer"}"#,
-    ] {
-        assert_eq!(
-            scene.refused(&mut ann, message),
-            "no_such_participant",
-            "{message}"
-        );
-    }
-    assert_eq!(
-        scene.refused(&mut ann, r#"{"type":"update","name":""}"#),
-        "invalid_name"
-    );
-    scene.say(&mut ann, json!({"type":"ice_servers"}));
-    assert_eq!(scene.hear(&ann)[0]["ice_servers"][0]["urls"], json!(["stun:ann"]));
-}
-
 #[test]
 fn a_vanished_person_times_out_and_the_session_is_gone() {
     let mut scene = Scene::new();
@@ -525,70 +239,25 @@ fn leaving_for_another_reason_says_so_and_closes_by_the_reason() {
 }
 
 #[test]
-fn the_first_message_must_be_a_join_of_this_version() {
-    let mut guard = Guard::new(GuardLimits::default(), Moment::default());
-    let mut refused = |text: &str| {
-        let (refusal, of, code) = opening(text, &mut guard).unwrap_err();
-        (refusal, of, code)
-    };
-    let of = |kind: &str| Some(kind.to_owned());
-    assert_eq!(
-        refused(r#"{"type":"join","version":2}"#),
-        (
-            Refusal::UnsupportedVersion,
-            of("join"),
-            Some(close_code::JOIN_REFUSED)
-        )
-    );
-    assert_eq!(
-        refused(r#"{"type":"leave"}"#),
-        (Refusal::JoinFirst, of("leave"), Some(close_code::JOIN_FIRST))
-    );
-    assert_eq!(
-        refused(r#"{"type":"fly"}"#),
-        (Refusal::JoinFirst, of("fly"), Some(close_code::JOIN_FIRST))
-    );
-    for _ in 0..9 {
-        assert_eq!(refused("nonsense"), (Refusal::Malformed, None, None));
-    }
-    assert_eq!(
-        refused("nonsense"),
-        (Refusal::Malformed, None, Some(close_code::MALFORMED))
-    );
-    assert!(opening(r#"{"type":"join","version":1}"#, &mut guard).is_ok());
+fn left_is_the_last_message_whatever_is_said_afterwards() {
+    let mut scene = Scene::new();
+    let mut moderator = scene.join("mo", Role::Moderator);
+    let ann = scene.join("ann", Role::Speaker);
+    scene.say(&mut moderator, json!({"type":"message","data":"before"}));
+    scene.say(&mut moderator, json!({"type":"kick","participant":id(&ann)}));
+    scene.say(&mut moderator, json!({"type":"message","data":"after"}));
+    scene.say(&mut moderator, json!({"type":"lock","locked":true}));
+    assert_eq!(scene.kinds(&ann), ["message", "left"]);
 }
 
 #[test]
-fn every_refusal_of_the_door_is_in_the_protocol_with_its_code() {
-    let protocol = include_str!("../../../docs/PROTOCOL.md");
-    for refusal in [
-        Refusal::Malformed,
-        Refusal::UnknownType,
-        Refusal::JoinFirst,
-        Refusal::AlreadyJoined,
-        Refusal::UnsupportedVersion,
-        Refusal::Unauthorized,
-        Refusal::Elsewhere,
-        Refusal::TooLarge,
-        Refusal::RateLimited,
-        Refusal::TooSlow,
-        Refusal::ServerStopping,
-        Refusal::Room(RoomRefusal::RoomLocked),
-    ] {
-        assert!(
-            protocol.contains(&format!("| `{}` |", refusal.code())),
-            "{}",
-            refusal.code()
-        );
-        let refused = refusal.to_wire(Some("join"));
-        assert_eq!(
-            (refused.of.as_deref(), &*refused.code),
-            (Some("join"), refusal.code())
-        );
-        assert!(
-            refused.message.contains([';', ',']),
-            "{}: what is wrong; what to do",
-            refused.message
-        );
-    }
+fn whoever_replaces_themselves_hears_of_nobody_who_left() {
+    let mut scene = Scene::new();
+    let old = scene.join("ann", Role::Speaker);
+    let bob = scene.join("bob", Role::Speaker);
+    let new = scene.join("ann", Role::Speaker);
+    assert_eq!(scene.kinds(&bob), ["participant_left", "participant_joined"]);
+    assert_eq!(scene.kinds(&old), ["participant_joined", "left"]);
+    assert_eq!(new.joined["participants"].as_array().unwrap().len(), 2);
+    assert!(scene.hear(&new).is_empty());
 }

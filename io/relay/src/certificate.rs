@@ -16,7 +16,7 @@ use rustls::{ServerConfig, SignatureAlgorithm};
 
 /// A certificate and key from two files, and when they were last changed.
 #[derive(Debug)]
-pub(crate) struct Certificate {
+pub struct Certificate {
     certificate: PathBuf,
     key: PathBuf,
     current: RwLock<(Loaded, Changed)>,
@@ -33,7 +33,11 @@ struct Loaded {
 type Changed = [Option<SystemTime>; 2];
 
 impl Certificate {
-    pub(crate) fn read(certificate: &Path, key: &Path) -> Result<Arc<Certificate>> {
+    /// Reads both files (PEM).
+    ///
+    /// # Errors
+    /// The file that cannot be read, or what is wrong in it.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Arc<Certificate>> {
         let changed = changed(certificate, key);
         let current = RwLock::new((load(certificate, key)?, changed));
         Ok(Arc::new(Certificate {
@@ -56,7 +60,10 @@ impl Certificate {
     /// Reads the files again if they have changed. What cannot be read leaves the old certificate in place.
     ///
     /// Returns whether there is a new certificate.
-    pub(crate) fn refresh(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// The file that cannot be read, or what is wrong in it.
+    pub fn refresh(&self) -> Result<bool> {
         let now = changed(&self.certificate, &self.key);
         if self.current.read().unwrap_or_else(PoisonError::into_inner).1 == now {
             return Ok(false);

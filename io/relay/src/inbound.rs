@@ -178,10 +178,19 @@ impl Running {
         if !readable {
             return;
         }
-        let mut ended = self
+        let ended = self
             .streams
             .at(index)
             .is_some_and(|stream| stream.read().is_err());
+        let ended = self.take_messages(index) || ended;
+        if ended {
+            let client = self.streams.close(index);
+            self.disconnected(client);
+        }
+    }
+
+    /// Handles each whole message that a connection has read; whether it must end.
+    pub(crate) fn take_messages(&mut self, index: usize) -> bool {
         while let Some(stream) = self.streams.at(index) {
             let client = stream.client;
             match stream.next_message(self.now.elapsed) {
@@ -190,17 +199,11 @@ impl Running {
                     let verdict = self.machine.handle_client(client, &message, self.now);
                     self.act(client, verdict, span);
                 }
-                Ok(None) => break,
-                Err(_) => {
-                    ended = true;
-                    break;
-                }
+                Ok(None) => return false,
+                Err(_) => return true,
             }
         }
-        if ended {
-            let client = self.streams.close(index);
-            self.disconnected(client);
-        }
+        false
     }
 
     /// Tells the machine about clients whose connections are gone.

@@ -7,6 +7,7 @@
 //! Two clients whose allocations live on different shards reach each other through [a pair of local
 //! sockets](crate::handover): relayed data for one of our own relayed addresses never leaves the process.
 
+mod adopt;
 mod certificate;
 mod config;
 mod dtls;
@@ -21,6 +22,7 @@ mod stream;
 mod streams;
 mod work;
 
+pub use certificate::Certificate;
 pub use config::{PortRange, RelayConfig, RelayTls};
 pub use relay::Relay;
 pub use trefoil_auth::Secret;

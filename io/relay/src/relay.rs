@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use trefoil_net::{UdpSocket, Waker};
 use trefoil_turn::{Config, Ledger, Shard as ShardNumber};
 
 use crate::RelayConfig;
+use crate::adopt::{Foster, way};
 use crate::certificate::{Certificate, tls};
 use crate::dtls::Engine;
 use crate::handover::Handover;
@@ -34,7 +35,11 @@ pub struct Relay {
     certificate: Option<Arc<Certificate>>,
     meters: Meters,
     orders: Arc<Orders>,
-    wakers: Vec<Waker>,
+    pub(crate) wakers: Vec<Waker>,
+    /// To each shard, for connections that somebody else accepted.
+    pub(crate) fosters: Vec<Foster>,
+    /// How many were handed over, to take turns.
+    pub(crate) adopted: AtomicUsize,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -92,6 +97,8 @@ impl Relay {
                 stop: AtomicBool::new(false),
             }),
             wakers: Vec::new(),
+            fosters: Vec::new(),
+            adopted: AtomicUsize::new(0),
             threads: Vec::new(),
         };
         let handovers = Handover::all(count).context("cannot open the sockets between shards")?;
@@ -115,6 +122,8 @@ impl Relay {
         let waker = Waker::new().context("cannot make a waker")?;
         self.meters.shards.push(reading.clone());
         self.wakers.push(waker.clone());
+        let (foster, adopted) = way();
+        self.fosters.push(foster);
         let name = format!("relay-{}", machine.shard.index);
         let parts = ShardParts {
             stream_limits: stream_limits(config, machine.shard.count),
@@ -123,6 +132,7 @@ impl Relay {
             listeners: listeners.udp,
             stream_listeners: listeners.streams,
             handover,
+            adopted,
             waker,
             reading,
             ledger: self.meters.ledger.clone(),

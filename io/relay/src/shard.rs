@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc::Receiver};
 use std::time::Duration;
 
 use crate::streams::{StreamLimits, StreamListener, Streams};
@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap};
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
+use crate::adopt::Adopted;
 use crate::dtls::{DtlsClients, Engine};
 use crate::handover::Handover;
 use crate::meters::{Reading, lock};
@@ -41,6 +42,7 @@ pub(crate) struct ShardParts {
     pub(crate) stream_limits: StreamLimits,
     pub(crate) dtls: Option<Engine>,
     pub(crate) handover: Handover,
+    pub(crate) adopted: Receiver<Box<Adopted>>,
     pub(crate) waker: Waker,
     pub(crate) reading: Arc<Mutex<Reading>>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
@@ -198,6 +200,7 @@ impl Running {
             STREAM => self.take_from_stream(index, event.readable, event.writable),
             _ => {
                 self.parts.waker.clear();
+                self.take_adopted();
                 if self.parts.orders.drain.load(Ordering::Acquire) {
                     self.machine.drain();
                 }

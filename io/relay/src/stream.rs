@@ -3,10 +3,9 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{ServerConfig, ServerConnection};
+use rustls::ServerConnection;
 use trefoil_stun::{StreamFrame, stream_frame};
 use trefoil_turn::ClientAddr;
 
@@ -35,29 +34,31 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
+    /// A connection of `client`; `incoming` is what it has said so far.
     pub(crate) fn new(
         client: ClientAddr,
         socket: TcpStream,
-        tls: Option<&Arc<ServerConfig>>,
+        (tls, mut incoming): (Option<ServerConnection>, Vec<u8>),
         now: Duration,
     ) -> io::Result<Stream> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        let tls = match tls {
-            Some(config) => {
-                let mut connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-                connection.set_buffer_limit(None);
-                Some(Box::new(connection))
-            }
-            None => None,
-        };
-        let (incoming, outgoing) = (Vec::new(), Vec::new());
+        let tls = tls.map(|mut tls| -> io::Result<_> {
+            tls.set_buffer_limit(None);
+            // Whoever did the handshake may have decrypted more than it has read.
+            let state = tls.process_new_packets().map_err(io::Error::other)?;
+            let start = incoming.len();
+            incoming.resize(start + state.plaintext_bytes_to_read(), 0);
+            tls.reader()
+                .read_exact(incoming.get_mut(start..).unwrap_or_default())?;
+            Ok(Box::new(tls))
+        });
         Ok(Stream {
             client,
             socket,
-            tls,
+            tls: tls.transpose()?,
             incoming,
-            outgoing,
+            outgoing: Vec::new(),
             wants_room: false,
             last_message: now,
         })

@@ -6,11 +6,15 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 use trefoil_net::Poller;
 use trefoil_turn::{ClientAddr, Transport};
 
+use crate::adopt::Adopted;
 use crate::stream::Stream;
+
+/// An accepted connection: its socket, who it is, and its TLS.
+type Connection = (TcpStream, SocketAddr, Option<ServerConnection>);
 
 /// A listening socket for connections.
 #[derive(Debug)]
@@ -65,26 +69,57 @@ impl Streams {
         let Ok((socket, remote)) = listener.socket.accept() else {
             return false;
         };
-        let held = self.by_source.get(&remote.ip()).copied().unwrap_or(0);
-        if self.by_client.len() >= self.limits.connections || held >= self.limits.of_one_source {
-            self.turned_away += 1;
-            return true;
-        }
-        if self.add(socket, remote, listener, poller, now).is_err() {
-            self.turned_away += 1;
+        let tls = listener
+            .tls
+            .as_ref()
+            .map(|config| ServerConnection::new(config.clone()));
+        match tls.transpose() {
+            Ok(tls) => drop(self.admit((socket, remote, tls), Vec::new(), poller, now)),
+            Err(_) => self.turned_away += 1,
         }
         true
     }
 
-    fn add(
+    /// Takes a connection that was accepted elsewhere, or turns it away. Returns its number.
+    pub(crate) fn adopt(&mut self, adopted: Adopted, poller: &Poller, now: Duration) -> Option<usize> {
+        let Adopted {
+            socket,
+            tls,
+            already_read,
+        } = adopted;
+        let Ok(remote) = socket.peer_addr() else {
+            self.turned_away += 1;
+            return None;
+        };
+        self.admit((socket, remote, tls), already_read, poller, now)
+    }
+
+    fn admit(
         &mut self,
-        socket: TcpStream,
-        remote: SocketAddr,
-        listener: &StreamListener,
+        connection: Connection,
+        already_read: Vec<u8>,
         poller: &Poller,
         now: Duration,
-    ) -> io::Result<()> {
-        let transport = if listener.tls.is_some() {
+    ) -> Option<usize> {
+        let held = self.by_source.get(&connection.1.ip()).copied().unwrap_or(0);
+        let is_full = self.by_client.len() >= self.limits.connections || held >= self.limits.of_one_source;
+        let added = if is_full {
+            None
+        } else {
+            self.add(connection, already_read, poller, now).ok()
+        };
+        self.turned_away += u64::from(added.is_none());
+        added
+    }
+
+    fn add(
+        &mut self,
+        (socket, remote, tls): Connection,
+        already_read: Vec<u8>,
+        poller: &Poller,
+        now: Duration,
+    ) -> io::Result<usize> {
+        let transport = if tls.is_some() {
             Transport::Tls
         } else {
             Transport::Tcp
@@ -94,7 +129,7 @@ impl Streams {
             local: socket.local_addr()?,
             remote,
         };
-        let stream = Stream::new(client, socket, listener.tls.as_ref(), now)?;
+        let stream = Stream::new(client, socket, (tls, already_read), now)?;
         let index = self.free.pop().unwrap_or(self.rows.len());
         if let Err(error) = poller.add(&stream, self.token | index as u64) {
             self.free.extend((index < self.rows.len()).then_some(index));
@@ -108,7 +143,7 @@ impl Streams {
         }
         self.by_client.insert(client, index);
         *self.by_source.entry(remote.ip()).or_default() += 1;
-        Ok(())
+        Ok(index)
     }
 
     pub(crate) fn at(&mut self, index: usize) -> Option<&mut Stream> {

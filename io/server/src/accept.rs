@@ -22,7 +22,7 @@ use crate::{addresses::Permit, config::seconds, shared::Shared};
 
 /// A connection's other end, as handlers learn it.
 #[derive(Clone)]
-pub(crate) struct Origin {
+pub(crate) struct Remote {
     pub(crate) address: SocketAddr,
     /// Counts the connection for as long as anybody holds it.
     pub(crate) open: Arc<Open>,
@@ -111,12 +111,12 @@ pub(crate) async fn serve<S>(
         _permit: permit,
         _stopping: stopping.clone(),
     };
-    let origin = Origin {
+    let remote = Remote {
         address,
         open: Arc::new(open),
     };
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(origin.clone());
+        request.extensions_mut().insert(remote.clone());
         let request: Request = request.map(Body::new);
         router.clone().oneshot(request)
     });

@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::Waker,
 };
 
 use tokio::sync::Notify;
@@ -119,31 +120,28 @@ impl Halls {
 
     /// Does something in `cell`; wakes whom that concerns and plans when to ask again. `None` if the hall is closed.
     pub(crate) fn act<T>(&self, cell: &Arc<HallCell>, act: impl FnOnce(&mut Hall) -> T) -> Option<T> {
-        let mut inner = lock(&cell.inner);
-        (!inner.closed)
-            .then(|| self.act_in(&mut inner, act))
-            .map(|(done, wakes)| {
-                drop(inner);
-                wakes.into_iter().for_each(std::task::Waker::wake);
-                done
-            })
+        let inner = lock(&cell.inner);
+        if inner.closed {
+            None
+        } else {
+            Some(self.act_in(inner, act))
+        }
     }
 
     /// Does something in `cell` for a connection that is inside, even if the hall is closed.
     pub(crate) fn serve<T>(&self, cell: &Arc<HallCell>, act: impl FnOnce(&mut Hall) -> T) -> T {
-        let mut inner = lock(&cell.inner);
-        let (done, wakes) = self.act_in(&mut inner, act);
-        drop(inner);
-        wakes.into_iter().for_each(std::task::Waker::wake);
-        done
+        self.act_in(lock(&cell.inner), act)
     }
 
-    fn act_in<T>(&self, inner: &mut Inner, act: impl FnOnce(&mut Hall) -> T) -> (T, Vec<std::task::Waker>) {
+    fn act_in<T>(&self, mut inner: MutexGuard<'_, Inner>, act: impl FnOnce(&mut Hall) -> T) -> T {
         let done = act(&mut inner.hall);
         if inner.hall.take_changed() {
-            self.schedule(inner);
+            self.schedule(&mut inner);
         }
-        (done, inner.hall.take_wakes())
+        let wakes = inner.hall.take_wakes();
+        drop(inner);
+        wakes.into_iter().for_each(Waker::wake);
+        done
     }
 
     fn schedule(&self, inner: &mut Inner) {
@@ -228,7 +226,7 @@ impl Halls {
             let expired = inner.hall.room().is_expired(now) && !inner.closed;
             (expired, inner.hall.take_wakes(), inner.hall.room().view().clone())
         };
-        wakes.into_iter().for_each(std::task::Waker::wake);
+        wakes.into_iter().for_each(Waker::wake);
         if expired {
             self.expire(&cell, &view, now);
         }
@@ -253,7 +251,7 @@ impl Halls {
             inner.hall.change(outside, now, |room| room.close(reason, now));
             inner.hall.take_wakes()
         };
-        wakes.into_iter().for_each(std::task::Waker::wake);
+        wakes.into_iter().for_each(Waker::wake);
     }
 
     /// Closes a room for those inside; `None` if there is none.
@@ -285,7 +283,7 @@ impl Halls {
 
     /// Closes everything because the server stops.
     pub(crate) fn stop(&self, outside: &impl Outside, now: Moment) {
-        let cells: Vec<_> = lock(&self.directory).all_rooms().cloned().collect();
+        let cells = lock(&self.directory).remove_all();
         cells
             .iter()
             .for_each(|cell| self.shut(cell, LeaveReason::ServerStopping, outside, now));

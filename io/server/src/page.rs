@@ -21,7 +21,6 @@ use crate::http::Problem;
 #[include = "*.png"]
 #[include = "*.ico"]
 #[include = "*.webmanifest"]
-#[include = "i18n/*.json"]
 #[exclude = "test/*"]
 #[exclude = "node_modules/*"]
 struct Web;

@@ -129,6 +129,12 @@ impl Server {
         }
     }
 
+    /// How many seats are taken, in all rooms.
+    #[must_use]
+    pub fn participants(&self) -> usize {
+        self.shared.halls.census().1
+    }
+
     /// Takes nobody new; those inside stay. `/readyz` answers 503 from now on.
     pub fn drain(&self) {
         self.shared.draining.store(true, Ordering::Relaxed);
@@ -136,7 +142,7 @@ impl Server {
     }
 
     /// Tells everybody that it is over, closes all connections and ends.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.drain();
         let at = At {
             shared: &self.shared,

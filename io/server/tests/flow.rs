@@ -9,8 +9,10 @@
 
 mod support;
 
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use support::*;
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn two_guests_meet_talk_and_part() {
@@ -62,16 +64,20 @@ async fn two_guests_meet_talk_and_part() {
     bob.send(json!({"type":"leave"})).await;
     assert_eq!(bob.next().await, json!({"type":"left","reason":"left"}));
     assert_eq!(bob.close_code().await, 1000);
+    let bob = bob.break_off();
     assert_eq!(
         ann.next().await,
-        json!({"type":"participant_left","participant":bob.id(),"reason":"left"})
+        json!({"type":"participant_left","participant":bob["you"],"reason":"left"})
     );
-    server.stop().await;
-    assert_eq!(
-        ann.next().await,
-        json!({"type":"left","reason":"server_stopping"})
-    );
-    assert_eq!(ann.close_code().await, 1001);
+    let end = async {
+        assert_eq!(
+            ann.next().await,
+            json!({"type":"left","reason":"server_stopping"})
+        );
+        assert_eq!(ann.close_code().await, 1001);
+        drop(ann);
+    };
+    tokio::join!(server.stop(), end);
 }
 
 #[tokio::test]
@@ -93,4 +99,34 @@ async fn turn_credentials_are_of_the_kind_that_the_turn_server_checks() {
         assert_eq!(turn["urls"], json!(["turn:127.0.0.1:3478?transport=udp"]));
     }
     assert_eq!(asked["ice_ttl_seconds"], 3600);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_caller_brings_is_served_like_any_other() {
+    let server = start(|_| {}).await;
+    let address = server.listening();
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let served = tokio::spawn(server.serve_connection(far, "192.0.2.1:443".parse().unwrap()));
+    let (mut socket, _) = tokio_tungstenite::client_async(request(address), near)
+        .await
+        .unwrap();
+    served.await.unwrap();
+    let mut ann = Client::guest(address, "lobby", "Ann").await;
+    socket
+        .send(Message::text(
+            r#"{"type":"join","version":1,"name":"Over another transport"}"#,
+        ))
+        .await
+        .unwrap();
+    assert_eq!(
+        ann.expect("participant_joined").await["participant"]["name"],
+        "Over another transport"
+    );
+    let joined = socket.next().await.unwrap().unwrap().into_text().unwrap();
+    assert!(joined.starts_with(r#"{"type":"joined""#), "{joined}");
+    drop(socket);
+    assert_eq!(
+        ann.expect("participant_updated").await["participant"]["away"],
+        true
+    );
 }

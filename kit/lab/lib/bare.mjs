@@ -17,7 +17,7 @@ export async function openBare(page, url) {
         const id = `v-${participant}-${source === 'microphone' ? 'camera' : source}`;
         let video = document.getElementById(id);
         if (!video) document.body.append(video = Object.assign(document.createElement('video'), { id, autoplay: true, playsInline: true }));
-        video.srcObject = stream;
+        if (video.srcObject !== stream) video.srcObject = stream; // setting it again would begin anew
         video.play();
       });
       room.on('trackEnded', ({ participant, source, stream }) => { if (!stream.getTracks().length) document.getElementById(`v-${participant}-${source}`)?.remove(); });

@@ -74,9 +74,5 @@ export class Person {
 
 /** Everybody asserts that everybody else is seen and heard. */
 export async function allMeet(...people) {
-  for (const person of people) {
-    // A browser draws few pictures on a page that lies behind another.
-    await person.page.bringToFront();
-    for (const other of people) if (person !== other) await person.meets(other);
-  }
+  for (const person of people) for (const other of people) if (person !== other) await person.meets(other);
 }

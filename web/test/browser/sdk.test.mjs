@@ -9,16 +9,18 @@ import { startFake } from '../../../kit/lab/lib/fake.mjs';
 import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
 
 const adapter = path.resolve(import.meta.dirname, '../../../kit/lab/node_modules/webrtc-adapter/out/adapter.js');
-let server, browser, rooms = 0;
+let server, browsers, rooms = 0;
 
+// A browser for each side: a page that lies behind another shows few pictures, or none.
 before(async () => {
-  [server, browser] = await Promise.all([startTrefoil(), launchChromium({ extra: ['--use-fake-device-for-media-stream=fps=15,device-count=3'] })]);
+  const extra = ['--use-fake-device-for-media-stream=fps=15,device-count=3'];
+  [server, ...browsers] = await Promise.all([startTrefoil(), launchChromium({ extra }), launchChromium({ extra })]);
 });
-after(async () => { await Promise.all([browser?.close(), server?.stop()]); });
+after(async () => { await Promise.all([...browsers?.map((browser) => browser.close()) ?? [], server?.stop()]); });
 
 /** Two pages in a room of their own; red 400 Hz and blue 1200 Hz are sent unless told otherwise. */
 async function pair(t, { prepare = async () => {}, publish = true, url = server.url, options = {} } = {}) {
-  const room = `sdk-${++rooms}`, pages = [await browser.page(), await browser.page()], ids = [];
+  const room = `sdk-${++rooms}`, pages = await Promise.all(browsers.map((browser) => browser.page())), ids = [];
   t.after(() => Promise.all(pages.map((page) => page.close())));
   for (const page of pages) {
     await prepare(page);
@@ -30,7 +32,6 @@ async function pair(t, { prepare = async () => {}, publish = true, url = server.
 }
 
 async function meet(page, other, colour, hz) {
-  await page.bringToFront();
   await until(`${colour} seen`, async (note) => { const seen = await page.evaluate(look, `#v-${other}-camera`); note(seen); return seen.frames > 2 && isColour(seen.colour, colour); });
   await until(`${hz} Hz heard`, async (note) => { const it = await page.evaluate(listen, `#v-${other}-camera`); note(it); return Math.abs(it.hz - hz) < 15 && it.decibel > -70; });
 }
@@ -52,6 +53,36 @@ test('it works with webrtc-adapter loaded before it', async (t) => {
   const it = await pair(t, { prepare: (page) => page.addInitScript({ path: adapter }) });
   assert.equal(await it.a.evaluate(() => window.adapter.browserDetails.browser), 'chrome');
   await meetBoth(it);
+});
+
+test('a client that follows PROTOCOL.md and knows nothing of the SDK is seen, heard and answered', async (t) => {
+  const [a, b] = await Promise.all(browsers.map((browser) => browser.page()));
+  t.after(() => Promise.all([a.close(), b.close()]));
+  await Promise.all([openBare(a, server.url), openBare(b, server.url)]);
+  await a.evaluate(async () => { await T.join({ room: 'plain' }); T.publish('red', 400); });
+  await b.evaluate(async () => {
+    const ask = await fetch('/v1/join', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"room":"plain"}' });
+    const { token, signalling_url, ice_servers } = await ask.json();
+    const socket = new WebSocket(signalling_url), pc = new RTCPeerConnection({ iceServers: ice_servers }), made = T.make('blue', 1200);
+    const video = Object.assign(document.createElement('video'), { id: 'plain', autoplay: true, srcObject: new MediaStream() });
+    document.body.append(video);
+    pc.ontrack = ({ track }) => video.srcObject.addTrack(track);
+    socket.onopen = () => socket.send(JSON.stringify({ type: 'join', version: 1, token }));
+    socket.onmessage = async ({ data: text }) => {
+      const { type, from, data } = JSON.parse(text), say = (what) => socket.send(JSON.stringify({ type: 'signal', to: from, data: what }));
+      if (type !== 'signal') return;
+      for (const candidate of data.candidates ?? []) await pc.addIceCandidate(candidate);
+      if (data.description?.type !== 'offer') return;
+      pc.onicecandidate = ({ candidate }) => { if (candidate) say({ candidate }); };
+      await pc.setRemoteDescription(data.description);
+      if (!pc.getSenders().some(({ track }) => track)) for (const track of Object.values(made)) pc.addTrack(track);
+      await pc.setLocalDescription();
+      say({ description: pc.localDescription });
+    };
+  });
+  const other = await until('somebody there', () => a.evaluate(() => T.room.participants[0]?.id));
+  await meet(a, other, 'blue', 1200);
+  await until('red seen', async () => isColour((await b.evaluate(look, '#plain')).colour, 'red'));
 });
 
 test('tracks that both sides publish and take back at the same moment all arrive', async (t) => {

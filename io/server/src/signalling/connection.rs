@@ -4,7 +4,7 @@ use std::{
     mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -37,8 +37,8 @@ pub(super) struct Connection {
     /// When anything was last read.
     heard: Moment,
     pinged: Moment,
-    /// Something is queued that the kernel has not got yet.
-    unflushed: bool,
+    /// The kernel takes no more for now.
+    stuck: bool,
     timer: Pin<Box<Sleep>>,
     timer_was_set: bool,
     _open: Arc<Open>,
@@ -85,7 +85,7 @@ impl Connection {
             opened: now,
             heard: now,
             pinged: now,
-            unflushed: false,
+            stuck: false,
             timer: Box::pin(tokio::time::sleep(wait)),
             timer_was_set: false,
             _open: open,
@@ -220,7 +220,6 @@ impl Connection {
         let text = ServerMessage::Refused(refusal.to_wire(of)).to_text();
         // Whether it was taken shows when it is flushed.
         let _ = self.socket.write(Bytes::from(text));
-        self.unflushed = true;
     }
 
     fn on_error(&mut self, error: &Error) {
@@ -288,48 +287,68 @@ impl Connection {
         self.set_timer();
     }
 
-    /// Moves what the hall has to say to the socket.
+    /// Moves what the hall has to say to the socket, as far as the kernel takes it.
     fn write(&mut self, context: &mut Context<'_>) {
         let mut batch = Vec::new();
-        loop {
-            if self.unflushed {
-                match self.socket.poll_flush(context) {
-                    Poll::Pending => return,
-                    Poll::Ready(Err(_)) => return self.on_write_error(),
-                    Poll::Ready(Ok(())) => self.unflushed = false,
-                }
-            }
+        while self.flush(context) {
             let Phase::Inside(inside) = &self.phase else {
                 return;
             };
-            let taken = self.shared.halls.serve(&inside.cell, |hall| {
-                hall.take(inside.who, context.waker(), &mut batch, WRITE_AT_ONCE)
+            let (halls, who) = (&self.shared.halls, inside.who);
+            let taken = halls.serve(&inside.cell, |hall| {
+                hall.take(who, context.waker(), &mut batch, WRITE_AT_ONCE)
             });
             for message in batch.drain(..) {
-                match self.socket.write(message) {
-                    Ok(true) => {}
-                    Ok(false) => self.unflushed = true,
-                    Err(_) => return self.on_write_error(),
+                if self.socket.write(message).is_err() {
+                    return self.on_write_error();
                 }
             }
             match taken {
                 Taken::More => {}
-                Taken::Ended(Ending { code }) => {
-                    return self.close(code);
-                }
                 Taken::All => {
-                    // A pong that tungstenite queued goes out here too.
-                    match self.socket.poll_flush(context) {
-                        Poll::Pending => {
-                            self.unflushed = true;
-                            self.set_timer();
-                        }
-                        Poll::Ready(Ok(())) => {}
-                        Poll::Ready(Err(_)) => self.on_write_error(),
-                    }
+                    self.flush(context);
                     return;
                 }
+                Taken::Ended(Ending { code }) => return self.close(code),
             }
+        }
+    }
+
+    /// Hands everything queued to the kernel, also a pong that tungstenite queued; `false` if it takes no more for now.
+    fn flush(&mut self, context: &mut Context<'_>) -> bool {
+        let flushed = self.socket.poll_flush(context);
+        if flushed.is_pending() != self.stuck && matches!(self.phase, Phase::Inside(_)) {
+            self.stuck = flushed.is_pending();
+            self.set_timer();
+        }
+        match flushed {
+            Poll::Ready(Ok(())) => true,
+            Poll::Pending => false,
+            Poll::Ready(Err(_)) => {
+                if !matches!(self.phase, Phase::Closing { .. }) {
+                    self.on_write_error();
+                }
+                false
+            }
+        }
+    }
+
+    /// Closes although the kernel takes no more: what is queued goes out if it does after all.
+    fn say_goodbye(&mut self) {
+        let Phase::Inside(inside) = &self.phase else {
+            return;
+        };
+        let (who, mut batch) = (inside.who, Vec::new());
+        let halls = &self.shared.halls;
+        let taken = halls.serve(&inside.cell, |hall| {
+            hall.take(who, Waker::noop(), &mut batch, usize::MAX)
+        });
+        if let Taken::Ended(Ending { code }) = taken {
+            for message in batch {
+                // Nobody may ever read it.
+                let _ = self.socket.write(message);
+            }
+            self.close(code);
         }
     }
 
@@ -367,13 +386,14 @@ impl Connection {
                 if now >= self.heard + seconds(heartbeat.away_seconds) {
                     self.let_go(self.heard);
                     self.phase = Phase::Over;
-                } else if self.unflushed
+                } else if self.stuck
                     && self
                         .shared
                         .halls
                         .serve(&inside.cell, |hall| hall.is_ending(inside.who))
                 {
-                    self.unflushed = false;
+                    // Goodbye is said to whoever does not listen, and then it is over.
+                    self.say_goodbye();
                 } else if now >= self.pinged + seconds(heartbeat.ping_seconds) {
                     self.pinged = now;
                     // It goes out with whatever is flushed next, which is at once.
@@ -395,11 +415,7 @@ impl Connection {
             Phase::Inside(_) => {
                 let away = self.heard + seconds(heartbeat.away_seconds);
                 let due = away.min(self.pinged + seconds(heartbeat.ping_seconds));
-                if self.unflushed {
-                    due.min(now + BLOCKED)
-                } else {
-                    due
-                }
+                if self.stuck { due.min(now + BLOCKED) } else { due }
             }
             Phase::Over => now,
         };

@@ -18,7 +18,7 @@ use trefoil_wire::http::ErrorBody;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::{
-    accept::Origin,
+    accept::Remote,
     addresses::Permit,
     http::{HostName, Problem},
     shared::Shared,
@@ -36,7 +36,7 @@ use socket::Socket;
 pub(crate) async fn upgrade(
     State(shared): State<std::sync::Arc<Shared>>,
     Extension(host): Extension<HostName>,
-    Extension(origin): Extension<Origin>,
+    Extension(remote): Extension<Remote>,
     mut request: Request,
 ) -> Result<Response, Problem> {
     if shared.is_draining() {
@@ -56,12 +56,12 @@ pub(crate) async fn upgrade(
             "this path is a WebSocket (RFC 6455, version 13); open it as one",
         ));
     };
-    let permit = proxied(&shared, &origin, request.headers())?;
+    let permit = proxied(&shared, &remote, request.headers())?;
     tokio::spawn(async move {
         // The handshake is over once hyper has let go of the connection.
         let Ok(upgraded) = upgrade.await else { return };
         let socket = Socket::new(upgraded, shared.config.limits.message_bytes);
-        let mut connection = Connection::new(socket, shared, host.name, origin.open, permit);
+        let mut connection = Connection::new(socket, shared, host.name, remote.open, permit);
         poll_fn(|context| connection.poll(context)).await;
     });
     let headers = [
@@ -73,8 +73,8 @@ pub(crate) async fn upgrade(
 }
 
 /// Counts the connection for the client's own address where a trusted proxy is between.
-fn proxied(shared: &Shared, origin: &Origin, headers: &HeaderMap) -> Result<Option<Permit>, Problem> {
-    let Some(client) = shared.proxies.client(origin.address.ip(), headers) else {
+fn proxied(shared: &Shared, remote: &Remote, headers: &HeaderMap) -> Result<Option<Permit>, Problem> {
+    let Some(client) = shared.proxies.client(remote.address.ip(), headers) else {
         return Ok(None);
     };
     let (permit, count) = shared.addresses.count(client);

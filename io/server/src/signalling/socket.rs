@@ -66,8 +66,10 @@ impl Transport {
     }
 }
 
-/// What reading buffers hold at first, and what is gathered before it is written: both in bytes.
-const BUFFER: usize = 4096;
+/// What is read at first, in bytes: most messages fit, and it is there as long as the connection.
+const READ_BUFFER: usize = 2048;
+/// What is gathered before it is written, in bytes.
+const WRITE_BUFFER: usize = 8192;
 
 impl Socket {
     /// A WebSocket whose handshake is done.
@@ -78,8 +80,8 @@ impl Socket {
             Err(upgraded) => (Transport::Other(Box::new(TokioIo::new(upgraded))), Vec::new()),
         };
         let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER)
-            .write_buffer_size(BUFFER)
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(message_bytes))
             .max_frame_size(Some(message_bytes));
         let frames = WebSocketContext::from_partially_read(read, Role::Server, Some(config));

@@ -9,6 +9,8 @@
     reason = "tests"
 )]
 
+pub mod bystanders;
+
 use std::{net::SocketAddr, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};

@@ -1,0 +1,176 @@
+//! A hall without sockets and the people in it.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "tests"
+)]
+
+use std::cell::RefCell;
+use std::task::Waker;
+
+use serde_json::Value;
+use trefoil_auth::Role;
+use trefoil_native::{
+    Attachment, Guard, GuardLimits, Hall, HallSettings, Outside, Refusal, ResumeToken, Taken,
+};
+use trefoil_room::{Entrance, Moment, Room, RoomSettings, RoomView, Rules, Topology};
+use trefoil_wire::{ClientMessage, IceServer};
+
+/// Gives the same ICE servers to all and remembers what was refused.
+#[derive(Default)]
+pub struct World(pub RefCell<Vec<&'static str>>);
+
+impl Outside for World {
+    fn ice_servers(&self, identity: &str) -> (Vec<IceServer>, u64) {
+        (
+            vec![IceServer {
+                urls: vec![format!("stun:{identity}")],
+                username: None,
+                credential: None,
+            }],
+            600,
+        )
+    }
+
+    fn refused(&self, code: &'static str) {
+        self.0.borrow_mut().push(code);
+    }
+}
+
+pub struct Scene {
+    pub hall: Hall,
+    pub world: World,
+    pub now: Moment,
+}
+
+/// Somebody with a connection.
+pub struct Person {
+    pub at: Attachment,
+    pub guard: Guard,
+    pub joined: Value,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let settings = RoomSettings {
+            member_limit: 8,
+            topology: Topology::P2p,
+            locked: false,
+            empty_timeout: None,
+        };
+        let view = RoomView {
+            namespace: "default".into(),
+            name: "lobby".into(),
+            settings,
+        };
+        let room = Room::new(view, Rules::default(), [3; 32], Moment::default());
+        let outbox = trefoil_native::OutboxLimits {
+            messages: 8,
+            bytes: 4096,
+        };
+        let settings = HallSettings {
+            key: 5,
+            outbox,
+            window_seconds: 30,
+            heartbeat_seconds: 10,
+        };
+        Self {
+            hall: Hall::new(room, settings),
+            world: World::default(),
+            now: Moment::default(),
+        }
+    }
+
+    pub fn person(&mut self, at: Attachment) -> Person {
+        let mut person = Person {
+            at,
+            guard: Guard::new(GuardLimits::default(), self.now),
+            joined: Value::Null,
+        };
+        person.joined = self.hear(&person).remove(0);
+        person
+    }
+
+    pub fn join(&mut self, identity: &str, role: Role) -> Person {
+        let entrance = Entrance {
+            identity: identity.into(),
+            name: identity.into(),
+            role,
+            permissions: role.permissions(),
+        };
+        let at = self.hall.join(entrance, &self.world, self.now).unwrap();
+        self.person(at)
+    }
+
+    pub fn resume(&mut self, joined: &Value, received: u64) -> Result<(Person, Vec<Value>), Refusal> {
+        let token = ResumeToken::parse(joined["resume"]["token"].as_str().unwrap()).unwrap();
+        let at = self.hall.resume(token, received, &self.world, self.now)?;
+        let guard = Guard::new(GuardLimits::default(), self.now);
+        let mut person = Person {
+            at,
+            guard,
+            joined: Value::Null,
+        };
+        let mut heard = self.hear(&person);
+        person.joined = heard.remove(0);
+        Ok((person, heard))
+    }
+
+    pub fn say_text(&mut self, person: &mut Person, text: &str) {
+        let message = ClientMessage::parse(text);
+        self.hall
+            .receive(person.at, message, &mut person.guard, &self.world, self.now);
+    }
+
+    pub fn say(&mut self, person: &mut Person, message: Value) {
+        self.say_text(person, &message.to_string());
+    }
+
+    pub fn take(&mut self, person: &Person) -> (Vec<String>, Taken) {
+        let mut batch = Vec::new();
+        let taken = self.hall.take(person.at, Waker::noop(), &mut batch, 1 << 20);
+        (
+            batch
+                .iter()
+                .map(|text| String::from_utf8(text.to_vec()).unwrap())
+                .collect(),
+            taken,
+        )
+    }
+
+    pub fn hear(&mut self, person: &Person) -> Vec<Value> {
+        self.take(person)
+            .0
+            .iter()
+            .map(|text| serde_json::from_str(text).unwrap())
+            .collect()
+    }
+
+    pub fn kinds(&mut self, person: &Person) -> Vec<String> {
+        self.hear(person)
+            .iter()
+            .map(|message| message["type"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    pub fn break_off(&mut self, person: &Person) {
+        self.hall
+            .connection_lost(person.at, self.now, &self.world, self.now);
+    }
+
+    /// The refusal's code with which `person` is answered.
+    pub fn refused(&mut self, person: &mut Person, text: &str) -> String {
+        self.say_text(person, text);
+        let heard = self.hear(person);
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        assert_eq!(heard[0]["type"], "refused", "{heard:?}");
+        heard[0]["code"].as_str().unwrap().to_owned()
+    }
+}
+
+pub fn id(person: &Person) -> String {
+    person.at.id.to_string()
+}
