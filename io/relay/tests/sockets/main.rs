@@ -202,6 +202,43 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
 }
 
 #[test]
+fn a_packet_that_must_not_be_fragmented_arrives_like_any_other() {
+    let relay = Relay::start(config()).unwrap();
+    let (mut wire, mut client) = (udp_to(relay.listening()[0]), TurnClient::new("ann", "north"));
+    let peer = UdpSocket::bind("127.0.0.2:0").unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let at = peer.local_addr().unwrap();
+    ask(&mut wire, &mut client, Method::Allocate, |writer| {
+        writer
+            .attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+            .attribute(AttributeType::DONT_FRAGMENT, &[]);
+    });
+    ask(&mut wire, &mut client, Method::CreatePermission, |writer| {
+        writer.xor_address(AttributeType::XOR_PEER_ADDRESS, at);
+    });
+    for dont_fragment in [true, false] {
+        let mut buffer = [0; 512];
+        let mut writer = Writer::new(
+            &mut buffer,
+            trefoil_stun::Class::Indication,
+            Method::Send,
+            client.transaction(),
+        );
+        writer
+            .xor_address(AttributeType::XOR_PEER_ADDRESS, at)
+            .attribute(AttributeType::DATA, b"whole");
+        if dont_fragment {
+            writer.attribute(AttributeType::DONT_FRAGMENT, &[]);
+        }
+        let length = writer.finish().unwrap();
+        Wire::send(&mut wire, &buffer[..length]);
+        let mut data = [0; 16];
+        let (length, _) = peer.recv_from(&mut data).unwrap();
+        assert_eq!(&data[..length], b"whole");
+    }
+}
+
+#[test]
 fn behaviour_discovery_uses_four_addresses() {
     let free = UdpSocket::bind("127.0.0.3:0").unwrap().local_addr().unwrap();
     let relay = Relay::start(RelayConfig {
