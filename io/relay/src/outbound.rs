@@ -5,7 +5,7 @@ use std::ops::Range;
 use trefoil_net::{Source, UdpSocket};
 use trefoil_turn::{ClientAddr, Framing, Transport, Verdict};
 
-use crate::shard::Running;
+use crate::shard::{RelaySocket, Running};
 
 impl Running {
     /// Sends data to a client. With `in_place` the bytes before the data are free for a header.
@@ -84,7 +84,7 @@ impl Running {
                 data,
                 dont_fragment,
             } => {
-                let Some(Some((_, socket))) = self.relays.get(relay.index()) else {
+                let Some(Some(RelaySocket { socket, .. })) = self.relays.get(relay.index()) else {
                     return;
                 };
                 let source = socket.source(socket.local().ip());

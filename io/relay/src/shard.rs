@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::streams::{StreamLimits, StreamListener, Streams};
 use anyhow::{Context, Result};
-use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap};
+use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_precisely};
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
 use crate::adopt::Adopted;
@@ -83,6 +83,7 @@ impl Shard {
     }
 
     pub(crate) fn run(self) {
+        sleep_precisely();
         let clock = Clock::start();
         let machine = Server::new(self.parts.machine.clone(), self.seed);
         let dtls = self.parts.dtls.clone();
@@ -113,12 +114,20 @@ impl Shard {
     }
 }
 
+/// The socket of a relayed transport address.
+pub(crate) struct RelaySocket {
+    pub(crate) id: RelayId,
+    pub(crate) socket: UdpSocket,
+    /// How many datagrams are asked for next: asking for more than there are costs a look into an empty queue.
+    pub(crate) expected: u8,
+}
+
 /// A shard on its thread.
 pub(crate) struct Running {
     pub(crate) machine: Server,
     pub(crate) batch: Batch,
     /// By [`RelayId::index`].
-    pub(crate) relays: Vec<Option<(RelayId, UdpSocket)>>,
+    pub(crate) relays: Vec<Option<RelaySocket>>,
     pub(crate) streams: Streams,
     /// If there is a certificate.
     pub(crate) dtls: Option<DtlsClients>,
