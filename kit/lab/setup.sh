@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what the tests need on Debian, as root: browsers, coturn, network tools, npm packages. Quick when all is there.
 set -euo pipefail; cd "$(dirname "$0")"
-packages=(chromium firefox-esr iproute2 nftables conntrack ethtool iputils-ping socat coturn ffmpeg openssl procps)
+packages=(chromium firefox-esr iproute2 nftables conntrack ethtool iputils-ping socat coturn ffmpeg openssl libnss3-tools procps)
 command -v node >/dev/null || packages+=(nodejs npm)
 missing=()
 for package in "${packages[@]}"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done

@@ -230,7 +230,7 @@ impl Server {
             self.counts.malformed += 1;
             return Verdict::Nothing;
         };
-        if let Some(shard) = self.ticket_of_other_shard(client, &message, now) {
+        if let Some(shard) = self.meant_for_other_shard(client, &message, now) {
             return Verdict::ToOwner { shard };
         }
         match (message.class(), message.method()) {

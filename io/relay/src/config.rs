@@ -112,7 +112,7 @@ impl Default for RelayConfig {
             longest_lifetime_seconds: 3600,
             longest_credential_seconds: 172_800,
             port_quarantine_seconds: 30,
-            coalesce_microseconds: 80,
+            coalesce_microseconds: 95,
         }
     }
 }

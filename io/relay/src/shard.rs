@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use crate::streams::{StreamLimits, StreamListener, Streams};
 use anyhow::{Context, Result};
-use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap};
+use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_precisely};
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
 use crate::adopt::Adopted;
-use crate::certificate::Certificate;
-use crate::dtls::DtlsClients;
+use crate::dtls::{DtlsClients, Engine};
 use crate::handover::Handover;
 use crate::meters::{Reading, lock};
 
@@ -41,7 +40,7 @@ pub(crate) struct ShardParts {
     pub(crate) listeners: Vec<UdpSocket>,
     pub(crate) stream_listeners: Vec<StreamListener>,
     pub(crate) stream_limits: StreamLimits,
-    pub(crate) certificate: Option<Arc<Certificate>>,
+    pub(crate) dtls: Option<Engine>,
     pub(crate) handover: Handover,
     pub(crate) adopted: Receiver<Box<Adopted>>,
     pub(crate) waker: Waker,
@@ -84,16 +83,16 @@ impl Shard {
     }
 
     pub(crate) fn run(self) {
+        sleep_precisely();
         let clock = Clock::start();
         let machine = Server::new(self.parts.machine.clone(), self.seed);
-        let dtls = self.parts.certificate.clone();
+        let dtls = self.parts.dtls.clone();
         let mut running = Running {
             machine,
             batch: Batch::new(),
             relays: Vec::new(),
             streams: Streams::new(self.parts.stream_limits, STREAM),
-            dtls: dtls
-                .and_then(|certificate| DtlsClients::new(certificate, self.parts.stream_limits.connections)),
+            dtls: dtls.map(|engine| DtlsClients::new(engine, self.parts.stream_limits.connections)),
             poller: self.poller,
             now: Now {
                 elapsed: clock.elapsed(),
@@ -115,12 +114,20 @@ impl Shard {
     }
 }
 
+/// The socket of a relayed transport address.
+pub(crate) struct RelaySocket {
+    pub(crate) id: RelayId,
+    pub(crate) socket: UdpSocket,
+    /// How many datagrams are asked for next: asking for more than there are costs a look into an empty queue.
+    pub(crate) expected: u8,
+}
+
 /// A shard on its thread.
 pub(crate) struct Running {
     pub(crate) machine: Server,
     pub(crate) batch: Batch,
     /// By [`RelayId::index`].
-    pub(crate) relays: Vec<Option<(RelayId, UdpSocket)>>,
+    pub(crate) relays: Vec<Option<RelaySocket>>,
     pub(crate) streams: Streams,
     /// If there is a certificate.
     pub(crate) dtls: Option<DtlsClients>,

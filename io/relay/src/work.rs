@@ -7,7 +7,7 @@ use trefoil_net::{SocketOptions, UdpSocket};
 use trefoil_turn::{OpenFailure, Output, RelayId};
 
 use crate::meters::lock;
-use crate::shard::{RELAY, Running};
+use crate::shard::{RELAY, RelaySocket, Running};
 
 /// Buffers of a relay socket, in bytes.
 const RELAY_BUFFER: usize = 1 << 20;
@@ -65,7 +65,11 @@ impl Running {
             self.relays.resize_with(relay.index() + 1, || None);
         }
         if let Some(slot) = self.relays.get_mut(relay.index()) {
-            *slot = Some((relay, socket));
+            *slot = Some(RelaySocket {
+                id: relay,
+                socket,
+                expected: 1,
+            });
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! Starts the built `trefoil`, waits for the link that it prints, and stops it.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
@@ -34,7 +34,7 @@ export async function startTrefoil({ config, netns, http = '127.0.0.1:0', relay 
   const url = await new Promise((found, failed) => {
     const read = (text) => {
       output += text;
-      const link = /https?:\/\/[\w.:[\]-]+:\d+\//.exec(output);
+      const link = /https?:\/\/[\w.:[\]-]+\//.exec(output);
       if (link) found(link[0]);
     };
     child.stdout.on('data', read);
@@ -44,8 +44,10 @@ export async function startTrefoil({ config, netns, http = '127.0.0.1:0', relay 
   });
   return {
     url, get output() { return output; },
+    /** A token for a room and a name, signed with the key of `config`. */
+    token: (room, name) => execFileSync(binary(), ['token', '--config', path.join(folder, 'trefoil.toml'), '--room', room, '--identity', name, '--name', name], { encoding: 'utf8' }).trim(),
     stop: async () => {
-      child.kill('SIGTERM');
+      child.kill('SIGINT'); // SIGTERM would drain first
       const late = setTimeout(() => child.kill('SIGKILL'), 5000);
       await ended;
       clearTimeout(late);
