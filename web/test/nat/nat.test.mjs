@@ -87,12 +87,6 @@ test('a cone and a symmetric NAT meet through our TURN server', async (t) => {
   await holds(ann, 'a relay', relayed);
 });
 
-test('a home that lets no UDP out reaches the other through TURN over TCP', async (t) => {
-  const [ann, bob] = await call(t, 'udpblock', 'cone');
-  await allMeet(ann, bob);
-  await holds(ann, 'a relay over TCP', ({ route, protocol }) => route === 'relay' && protocol === 'tcp');
-});
-
 test('a home that gets a new public address in the middle of a call is back by itself', async (t) => {
   const [ann, bob] = await call(t, 'cone', 'cone');
   await allMeet(ann, bob);
