@@ -34,7 +34,7 @@ impl fmt::Display for Banner {
             writeln!(f, "  the same over TLS      {https} (HTTPS, WebSocket, TURN)")?;
         }
         for relay in &self.relay {
-            writeln!(f, "  STUN and TURN          {relay} (UDP)")?;
+            writeln!(f, "  STUN and TURN          {relay} (UDP, TCP)")?;
         }
         if let Some(rooms) = self.rooms {
             let link = self

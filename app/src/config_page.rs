@@ -16,13 +16,17 @@ line. `trefoil check --config FILE` says what is wrong and what would run.
 This page is made from the configuration's types; a test keeps them equal
 (`UPDATE=1 cargo test -p trefoil config_page` writes it anew).
 
-A server for the world needs four things: an address to listen on, keys, a public URL, and its public IP:
+A server for the world needs its URL, keys, a certificate, and its public address:
 
 ```toml
 [server]
-listen = [\"0.0.0.0:8080\"]
 public_url = \"https://meet.example.org\"
-keys = [{ key = \"my-app\", secret = \"...at least 32 characters: openssl rand -hex 32...\" }]
+keys = [{ key = \"my-app\", secret = \"at least 32 characters: openssl rand -hex 32\" }]
+
+[https]
+listen = [\"0.0.0.0:443\"]
+certificate = \"/etc/trefoil/fullchain.pem\"
+key = \"/etc/trefoil/privkey.pem\"
 
 [relay]
 listen = [\"0.0.0.0:3478\"]

@@ -318,7 +318,10 @@ impl Server {
 
     /// Keeps the open port after an even one for whoever brings the token.
     fn reserve(&mut self, id: AllocationId, relay: RelayId, now: Now) {
-        let token = self.random.next_u64().to_be_bytes();
+        // The shard first, so that any other one knows where to hand the request on.
+        let [high, low] = self.config.shard.index.to_be_bytes();
+        let [.., a, b, c, d, e, f] = self.random.block();
+        let token = [high, low, a, b, c, d, e, f];
         let at = now.elapsed + RESERVATION;
         if let Some(row) = self.relays.at_mut(relay.0) {
             row.owner = Owner::Reservation(token);

@@ -16,7 +16,7 @@ const MOST_STRAYS: usize = 1024;
 /// How long a stray is remembered after its last message.
 const STRAY: Duration = Duration::from_secs(60);
 
-/// Clients whose packets the kernel gives to this shard though their allocations, made from another address, live on
+/// Clients whose packets the kernel gives to this shard though what they refer to, made from another address, lives on
 /// another one.
 #[derive(Debug, Default)]
 pub(crate) struct Strays {
@@ -46,21 +46,25 @@ impl Strays {
 }
 
 impl Server {
-    /// The shard that a message is for, if it is a Refresh with a ticket of another shard. Nothing is proved yet; that
-    /// shard asks for credentials.
-    pub(crate) fn ticket_of_other_shard(
+    /// The shard that a message is for, if it brings a ticket or a reservation token of another shard. Nothing is proved
+    /// yet; that shard asks for credentials. A client over a connection cannot be handed over with it.
+    pub(crate) fn meant_for_other_shard(
         &mut self,
         client: ClientAddr,
         message: &Message<'_>,
         now: Now,
     ) -> Option<u16> {
-        let refresh = (message.class(), message.method()) == (Class::Request, Method::Refresh);
-        let [high, low, ..] = *message.first(AttributeType::MOBILITY_TICKET)? else {
+        let kind = match (message.class(), message.method()) {
+            (Class::Request, Method::Refresh) => AttributeType::MOBILITY_TICKET,
+            (Class::Request, Method::Allocate) => AttributeType::RESERVATION_TOKEN,
+            _ => return None,
+        };
+        let [high, low, ..] = *message.first(kind)? else {
             return None;
         };
         let shard = u16::from_be_bytes([high, low]);
         let other = shard != self.config.shard.index && shard < self.config.shard.count;
-        if !refresh || !other || client.transport != Transport::Udp || self.holds(client) {
+        if !other || client.transport != Transport::Udp || self.holds(client) {
             return None;
         }
         self.strays.note(client, shard, now.elapsed);

@@ -230,7 +230,7 @@ impl Server {
             self.counts.malformed += 1;
             return Verdict::Nothing;
         };
-        if let Some(shard) = self.ticket_of_other_shard(client, &message, now) {
+        if let Some(shard) = self.meant_for_other_shard(client, &message, now) {
             return Verdict::ToOwner { shard };
         }
         match (message.class(), message.method()) {
@@ -350,6 +350,18 @@ impl Server {
     #[must_use]
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// Every allocation with a relayed address: whose it is, the first address, and what it has carried.
+    pub fn each_allocation(&self) -> impl Iterator<Item = (&str, RelayedAddr, Traffic)> {
+        self.allocations.iter().filter_map(|allocation| {
+            let relay = allocation.relays.iter().flatten().next()?;
+            Some((
+                crate::allocate::quota_name(&allocation.username),
+                relay.address,
+                allocation.traffic,
+            ))
+        })
     }
 
     /// How many allocations there are.

@@ -83,13 +83,15 @@ impl Batch {
     /// An empty batch. Memory is touched only as datagrams fill it.
     #[must_use]
     pub fn new() -> Batch {
-        Batch {
+        let mut batch = Batch {
             buffer: vec![0; SLOTS * STRIDE + SCRATCH].into_boxed_slice(),
             receiver: Receiver::new(SLOTS),
             sender: Sender::new(),
             next_slot: 0,
             scratch_used: 0,
-        }
+        };
+        (0..SLOTS).for_each(|slot| batch.aim(slot));
+        batch
     }
 
     /// These bytes of the buffer; empty if they are outside.
@@ -115,6 +117,7 @@ impl Batch {
     /// Sends all that waits; every slot is free then.
     pub fn flush(&mut self) {
         self.sender.flush();
+        self.renew();
         self.next_slot = 0;
         self.scratch_used = 0;
     }

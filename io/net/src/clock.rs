@@ -44,9 +44,13 @@ impl Clock {
     }
 }
 
-/// Sleeps for so long and hardly longer: the kernel's habit of rounding sleeps up by 50 us is turned off for this thread.
-pub fn nap(length: Duration) {
+/// Turns off, for this thread, the kernel's habit of rounding sleeps up by 50 us.
+pub fn sleep_precisely() {
     // SAFETY: PR_SET_TIMERSLACK takes one integer and changes only this thread.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000) };
+}
+
+/// Sleeps for so long.
+pub fn nap(length: Duration) {
     std::thread::sleep(length);
 }

@@ -19,7 +19,7 @@ mod send;
 mod socket;
 
 pub use batch::{Batch, HEADROOM, Received};
-pub use clock::{Clock, nap};
+pub use clock::{Clock, nap, sleep_precisely};
 pub use interfaces::{address_towards_internet, local_addresses};
 pub use poller::{Poller, Ready, Waker};
 pub use send::{Source, Sums};

@@ -36,19 +36,18 @@ impl Batch {
     ///
     /// # Errors
     /// What the socket says, except that nothing is there.
+    #[inline]
     pub fn receive(&mut self, socket: &UdpSocket, most: usize) -> io::Result<Range<usize>> {
         let first = self.next_slot;
         let end = (first + most).min(Batch::SLOTS);
-        for slot in first..end {
-            self.aim(slot);
-        }
         let Some(headers) = self.receiver.headers.get_mut(first..end) else {
             return Ok(0..0);
         };
         let (pointer, count) = (headers.as_mut_ptr(), headers.len() as libc::c_uint);
         let null = std::ptr::null_mut();
-        // SAFETY: `aim` has just pointed these `count` headers at their own vectors, names and controls, all of which
-        // are alive and exclusively borrowed through `self`.
+        // SAFETY: `Batch::aim` pointed these `count` headers at their own vectors, names, controls and parts of the
+        // buffer when the batch was made, and none of these boxes is ever moved or given away; `Batch::renew` gave the
+        // headers their lengths back after they were used last.
         let filled = unsafe { libc::recvmmsg(socket.as_raw_fd(), pointer, count, libc::MSG_DONTWAIT, null) };
         let Ok(filled) = usize::try_from(filled) else {
             let error = io::Error::last_os_error();
@@ -62,8 +61,8 @@ impl Batch {
         Ok(first..first + filled)
     }
 
-    /// Points the headers of a slot at its part of the buffer.
-    fn aim(&mut self, slot: usize) {
+    /// Points the headers of a slot at its part of the buffer, once and for all.
+    pub(crate) fn aim(&mut self, slot: usize) {
         let start = Batch::slot_start(slot);
         let receiver = &mut self.receiver;
         let parts = (
@@ -81,12 +80,19 @@ impl Batch {
             iov_len: room.len(),
         };
         header.msg_hdr.msg_name = name.as_mut_ptr();
-        header.msg_hdr.msg_namelen = Name::ROOM;
         header.msg_hdr.msg_iov = vector;
         header.msg_hdr.msg_iovlen = 1;
         header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
-        header.msg_hdr.msg_controllen = Control::ROOM as _;
-        header.msg_hdr.msg_flags = 0;
+        renew(header);
+    }
+
+    /// Gives the headers of the slots that were used their lengths back, which the kernel has changed.
+    pub(crate) fn renew(&mut self) {
+        self.receiver
+            .headers
+            .iter_mut()
+            .take(self.next_slot)
+            .for_each(renew);
     }
 
     /// What a filled slot holds; `None` if it was not filled or its sender has no address.
@@ -111,4 +117,10 @@ impl Batch {
             segment,
         })
     }
+}
+
+fn renew(header: &mut libc::mmsghdr) {
+    header.msg_hdr.msg_namelen = Name::ROOM;
+    header.msg_hdr.msg_controllen = Control::ROOM as _;
+    header.msg_hdr.msg_flags = 0;
 }

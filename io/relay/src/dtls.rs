@@ -3,10 +3,11 @@
 //! A handshake costs memory before the client's address is proved, since the engine keeps what it has seen while it asks
 //! for its cookie. So unfinished handshakes are few and short: at the bound the oldest one goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
 use dimpl::{Config, Dtls, Output};
 use trefoil_turn::{ClientAddr, Transport};
 
@@ -18,6 +19,21 @@ const MOST_HANDSHAKES: usize = 256;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The largest packet that the engine makes.
 const PACKET: usize = 2048;
+
+/// What all shards make connections from.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    config: Arc<Config>,
+    certificate: Arc<Certificate>,
+}
+
+impl Engine {
+    pub(crate) fn new(certificate: Arc<Certificate>) -> Result<Engine> {
+        let config = Config::builder().require_client_certificate(false).build();
+        let config = Arc::new(config.context("DTLS cannot be set up")?);
+        Ok(Engine { config, certificate })
+    }
+}
 
 struct Connection {
     dtls: Dtls,
@@ -45,23 +61,22 @@ pub(crate) struct DtlsClients {
     connections: BTreeMap<ClientAddr, Connection>,
     due: BTreeSet<(Instant, ClientAddr)>,
     /// Unfinished handshakes, the oldest first; may name some that are finished or gone.
-    handshakes: std::collections::VecDeque<ClientAddr>,
+    handshakes: VecDeque<ClientAddr>,
     most: usize,
     buffer: Vec<u8>,
 }
 
 impl DtlsClients {
-    pub(crate) fn new(certificate: Arc<Certificate>, most: usize) -> Option<DtlsClients> {
-        let config = Config::builder().require_client_certificate(false).build().ok()?;
-        Some(DtlsClients {
-            config: Arc::new(config),
-            certificate,
+    pub(crate) fn new(engine: Engine, most: usize) -> DtlsClients {
+        DtlsClients {
+            config: engine.config,
+            certificate: engine.certificate,
             connections: BTreeMap::new(),
             due: BTreeSet::new(),
-            handshakes: std::collections::VecDeque::new(),
+            handshakes: VecDeque::new(),
             most,
             buffer: vec![0; PACKET],
-        })
+        }
     }
 
     /// A packet of a client whose first byte says DTLS.

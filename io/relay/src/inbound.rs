@@ -98,14 +98,20 @@ impl Running {
 
     pub(crate) fn take_from_peers(&mut self, index: usize) {
         self.batch.make_room(RELAY_BATCH);
-        let Some(Some((relay, socket))) = self.relays.get(index) else {
+        let Some(Some(open)) = self.relays.get_mut(index) else {
             return;
         };
-        let relay = *relay;
-        let slots = match self.batch.receive(socket, RELAY_BATCH) {
+        let (relay, expected) = (open.id, usize::from(open.expected));
+        let slots = match self.batch.receive(&open.socket, expected) {
             Ok(slots) => slots,
             Err(error) => return tracing::debug!(%error, "a relay socket reports an error"),
         };
+        let next = if slots.len() == expected {
+            (expected * 4).min(RELAY_BATCH)
+        } else {
+            slots.len().max(1)
+        };
+        open.expected = u8::try_from(next).unwrap_or(1);
         for slot in slots {
             let Some(received) = self.batch.received(slot) else {
                 continue;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use trefoil_net::{Source, UdpSocket};
 use trefoil_turn::{ClientAddr, Framing, Transport, Verdict};
 
-use crate::shard::Running;
+use crate::shard::{RelaySocket, Running};
 
 impl Running {
     /// Sends data to a client. With `in_place` the bytes before the data are free for a header.
@@ -49,7 +49,12 @@ impl Running {
         let Ok(length) = u16::try_from(body.len()) else {
             return;
         };
-        let padding = usize::from(length).next_multiple_of(4) - usize::from(length);
+        let padded = client.transport.is_stream() || matches!(framing, Framing::Indication(_));
+        let padding = if padded {
+            usize::from(length).next_multiple_of(4) - usize::from(length)
+        } else {
+            0
+        };
         let mut head = [0; 48];
         let used = match framing {
             Framing::Channel(channel) => {
@@ -79,7 +84,7 @@ impl Running {
                 data,
                 dont_fragment,
             } => {
-                let Some(Some((_, socket))) = self.relays.get(relay.index()) else {
+                let Some(Some(RelaySocket { socket, .. })) = self.relays.get(relay.index()) else {
                     return;
                 };
                 let source = socket.source(socket.local().ip());

@@ -15,6 +15,7 @@ use trefoil_turn::{Config, Ledger, Shard as ShardNumber};
 use crate::RelayConfig;
 use crate::adopt::{Foster, way};
 use crate::certificate::{Certificate, tls};
+use crate::dtls::Engine;
 use crate::handover::Handover;
 use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits};
 use crate::meters::{Meters, Reading, lock};
@@ -126,7 +127,7 @@ impl Relay {
         let name = format!("relay-{}", machine.shard.index);
         let parts = ShardParts {
             stream_limits: stream_limits(config, machine.shard.count),
-            certificate: self.certificate.clone(),
+            dtls: self.certificate.clone().map(Engine::new).transpose()?,
             machine,
             listeners: listeners.udp,
             stream_listeners: listeners.streams,
@@ -137,6 +138,7 @@ impl Relay {
             ledger: self.meters.ledger.clone(),
             orders: self.orders.clone(),
             coalesce_microseconds: config.coalesce_microseconds,
+            detailed_metrics: config.detailed_metrics,
         };
         let shard = Shard::new(parts)?;
         let thread = std::thread::Builder::new().name(name).spawn(move || shard.run());

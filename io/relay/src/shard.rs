@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::streams::{StreamLimits, StreamListener, Streams};
 use anyhow::{Context, Result};
-use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap};
+use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_precisely};
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
 use crate::adopt::Adopted;
-use crate::certificate::Certificate;
-use crate::dtls::DtlsClients;
+use crate::detail::Detail;
+use crate::dtls::{DtlsClients, Engine};
 use crate::handover::Handover;
 use crate::meters::{Reading, lock};
 
@@ -41,7 +41,7 @@ pub(crate) struct ShardParts {
     pub(crate) listeners: Vec<UdpSocket>,
     pub(crate) stream_listeners: Vec<StreamListener>,
     pub(crate) stream_limits: StreamLimits,
-    pub(crate) certificate: Option<Arc<Certificate>>,
+    pub(crate) dtls: Option<Engine>,
     pub(crate) handover: Handover,
     pub(crate) adopted: Receiver<Box<Adopted>>,
     pub(crate) waker: Waker,
@@ -49,6 +49,7 @@ pub(crate) struct ShardParts {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) orders: Arc<Orders>,
     pub(crate) coalesce_microseconds: u32,
+    pub(crate) detailed_metrics: bool,
 }
 
 /// A shard before its thread has started.
@@ -84,16 +85,16 @@ impl Shard {
     }
 
     pub(crate) fn run(self) {
+        sleep_precisely();
         let clock = Clock::start();
         let machine = Server::new(self.parts.machine.clone(), self.seed);
-        let dtls = self.parts.certificate.clone();
+        let dtls = self.parts.dtls.clone();
         let mut running = Running {
             machine,
             batch: Batch::new(),
             relays: Vec::new(),
             streams: Streams::new(self.parts.stream_limits, STREAM),
-            dtls: dtls
-                .and_then(|certificate| DtlsClients::new(certificate, self.parts.stream_limits.connections)),
+            dtls: dtls.map(|engine| DtlsClients::new(engine, self.parts.stream_limits.connections)),
             poller: self.poller,
             now: Now {
                 elapsed: clock.elapsed(),
@@ -104,6 +105,7 @@ impl Shard {
             woken_at: Duration::ZERO,
             gap: Duration::from_secs(1),
             handover_dropped: 0,
+            detail: Detail::default(),
             parts: self.parts,
         };
         while !running.parts.orders.stop.load(Ordering::Acquire) {
@@ -115,12 +117,20 @@ impl Shard {
     }
 }
 
+/// The socket of a relayed transport address.
+pub(crate) struct RelaySocket {
+    pub(crate) id: RelayId,
+    pub(crate) socket: UdpSocket,
+    /// How many datagrams are asked for next: asking for more than there are costs a look into an empty queue.
+    pub(crate) expected: u8,
+}
+
 /// A shard on its thread.
 pub(crate) struct Running {
     pub(crate) machine: Server,
     pub(crate) batch: Batch,
     /// By [`RelayId::index`].
-    pub(crate) relays: Vec<Option<(RelayId, UdpSocket)>>,
+    pub(crate) relays: Vec<Option<RelaySocket>>,
     pub(crate) streams: Streams,
     /// If there is a certificate.
     pub(crate) dtls: Option<DtlsClients>,
@@ -133,6 +143,8 @@ pub(crate) struct Running {
     /// The usual time between two wake-ups.
     gap: Duration,
     pub(crate) handover_dropped: u64,
+    /// What is told of each identity, if that is asked for.
+    pub(crate) detail: Detail,
     pub(crate) parts: ShardParts,
 }
 
@@ -213,6 +225,9 @@ impl Running {
     fn write_reading(&mut self) {
         self.read_at = self.now.elapsed;
         let counts = self.machine.counts().clone();
+        if self.parts.detailed_metrics {
+            self.detail.look_at(&self.machine);
+        }
         let streams = &self.streams;
         *lock(&self.parts.reading) = Reading {
             counts,
@@ -220,6 +235,7 @@ impl Running {
             handover_dropped: self.handover_dropped,
             stream_dropped: streams.dropped,
             turned_away: streams.turned_away,
+            detail: self.detail.clone(),
             connections: (streams.len() + self.dtls.as_ref().map_or(0, DtlsClients::len)) as u64,
         };
     }

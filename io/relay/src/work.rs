@@ -7,7 +7,7 @@ use trefoil_net::{SocketOptions, UdpSocket};
 use trefoil_turn::{OpenFailure, Output, RelayId};
 
 use crate::meters::lock;
-use crate::shard::{RELAY, Running};
+use crate::shard::{RELAY, RelaySocket, Running};
 
 /// Buffers of a relay socket, in bytes.
 const RELAY_BUFFER: usize = 1 << 20;
@@ -26,6 +26,9 @@ impl Running {
                     username, traffic, ..
                 } => {
                     lock(&self.parts.ledger).give_back(&username);
+                    if self.parts.detailed_metrics {
+                        self.detail.ended(&username, traffic);
+                    }
                     tracing::debug!(?traffic, "allocation ended");
                 }
                 Output::Open { relay, address } => {
@@ -65,7 +68,11 @@ impl Running {
             self.relays.resize_with(relay.index() + 1, || None);
         }
         if let Some(slot) = self.relays.get_mut(relay.index()) {
-            *slot = Some((relay, socket));
+            *slot = Some(RelaySocket {
+                id: relay,
+                socket,
+                expected: 1,
+            });
         }
         Ok(())
     }

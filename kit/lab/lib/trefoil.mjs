@@ -47,7 +47,7 @@ export async function startTrefoil({ config, netns, http = '127.0.0.1:0', relay 
     /** A token for a room and a name, signed with the key of `config`. */
     token: (room, name) => execFileSync(binary(), ['token', '--config', path.join(folder, 'trefoil.toml'), '--room', room, '--identity', name, '--name', name], { encoding: 'utf8' }).trim(),
     stop: async () => {
-      child.kill('SIGTERM');
+      child.kill('SIGINT'); // SIGTERM would drain first
       const late = setTimeout(() => child.kill('SIGKILL'), 5000);
       await ended;
       clearTimeout(late);

@@ -9,6 +9,7 @@
 mod allocations;
 mod data;
 mod mobility;
+mod network;
 mod refusals;
 mod strangers;
 mod world;

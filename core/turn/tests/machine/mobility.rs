@@ -151,6 +151,31 @@ fn an_allocation_waits_for_its_client_after_a_broken_connection_and_holds_its_qu
 }
 
 #[test]
+fn a_reserved_port_of_another_shard_is_asked_for_there() {
+    let mut shards = [0, 1].map(|index| {
+        let mut config = config();
+        config.shard = Shard { index, count: 2 };
+        World::new(config)
+    });
+    let (mut ann, mut bob) = (client(1, "ann"), client(2, "bob"));
+    let answer = shards[1].call(&mut ann, Method::Allocate, |writer| {
+        udp(writer);
+        writer.attribute(AttributeType::EVEN_PORT, &[0x80]);
+    });
+    let token = answer.attribute(AttributeType::RESERVATION_TOKEN).unwrap();
+    let redeem = |writer: &mut Writer<'_>| {
+        udp(writer);
+        writer.attribute(AttributeType::RESERVATION_TOKEN, &token);
+    };
+    let request = bob.turn.request(Method::Allocate, redeem);
+    assert_eq!(
+        shards[0].hand(bob.at, &request),
+        (Verdict::ToOwner { shard: 1 }, Vec::new())
+    );
+    assert_eq!(shards[1].call(&mut bob, Method::Allocate, redeem).code, 0);
+}
+
+#[test]
 fn a_client_that_moves_to_another_shard_is_handed_to_its_own() {
     let mut shards = [0, 1].map(|index| {
         let mut config = config();

@@ -8,16 +8,18 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::CertificateDer;
 use trefoil_relay::{Relay, RelayConfig, RelayTls, Secret};
-use trefoil_stun::{AttributeType, Method, StreamFrame, Writer, stream_frame};
+use trefoil_stun::{AttributeType, Method, Writer};
 use trefoil_testkit::{Answer, TurnClient};
+
+mod wire;
+
+use wire::{Framed, Secured, Wire, tcp_to, tls_to, udp_to};
 
 /// Long enough for a busy machine; only a failing test waits it out.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,91 +34,6 @@ fn config() -> RelayConfig {
         port_range: "61000-65535".parse().unwrap(),
         ..RelayConfig::default()
     }
-}
-
-/// How a client reaches the relay.
-trait Wire {
-    fn send(&mut self, bytes: &[u8]);
-    fn receive(&mut self) -> Vec<u8>;
-}
-
-impl Wire for UdpSocket {
-    fn send(&mut self, bytes: &[u8]) {
-        UdpSocket::send(self, bytes).unwrap();
-    }
-
-    fn receive(&mut self) -> Vec<u8> {
-        let mut buffer = vec![0; 65_536];
-        let length = self.recv(&mut buffer).unwrap();
-        buffer.truncate(length);
-        buffer
-    }
-}
-
-/// A byte stream, with what was read beyond the last message.
-struct Framed<S>(S, Vec<u8>);
-
-impl<S: Read + Write> Wire for Framed<S> {
-    fn send(&mut self, bytes: &[u8]) {
-        let padding = bytes.len().next_multiple_of(4) - bytes.len();
-        self.0.write_all(bytes).unwrap();
-        self.0.write_all(&[0; 3][..padding]).unwrap();
-    }
-
-    fn receive(&mut self) -> Vec<u8> {
-        loop {
-            match stream_frame(&self.1) {
-                StreamFrame::Whole { length, consume } => {
-                    let mut message: Vec<u8> = self.1.drain(..consume).collect();
-                    assert!(
-                        message[length..].iter().all(|byte| *byte == 0),
-                        "padding tells nothing"
-                    );
-                    message.truncate(length);
-                    return message;
-                }
-                StreamFrame::Incomplete => {
-                    let mut buffer = [0; 4096];
-                    let length = self.0.read(&mut buffer).unwrap();
-                    assert_ne!(length, 0, "the relay closed the connection");
-                    self.1.extend(&buffer[..length]);
-                }
-                StreamFrame::Nonsense => panic!("the relay lost its framing"),
-            }
-        }
-    }
-}
-
-fn udp_to(relay: SocketAddr) -> UdpSocket {
-    let from = if relay.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
-    let socket = UdpSocket::bind(from).unwrap();
-    socket.connect(relay).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket
-}
-
-fn tcp_to(relay: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect(relay).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket
-}
-
-fn tls_to(
-    relay: SocketAddr,
-    trusted: &CertificateDer<'static>,
-) -> Framed<StreamOwned<ClientConnection, TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
-    let name = ServerName::try_from("localhost").unwrap();
-    Framed(
-        StreamOwned::new(ClientConnection::new(config, name).unwrap(), tcp_to(relay)),
-        Vec::new(),
-    )
 }
 
 fn ask(
@@ -219,6 +136,51 @@ fn data_is_relayed_over_tls_and_the_certificate_is_exchanged_without_a_restart()
 }
 
 #[test]
+fn data_is_relayed_over_dtls_on_every_udp_port() {
+    let (certificate, key, _) = certificate("dtls");
+    let tls = RelayTls {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        certificate,
+        key,
+    };
+    let relay = Relay::start(RelayConfig {
+        tls: Some(tls),
+        ..config()
+    })
+    .unwrap();
+    for address in [relay.listening_tls()[0], relay.listening()[0]] {
+        for version_1_3 in [false, true] {
+            // Several, so that each shard has some.
+            let mut standing: Vec<_> = (0..4).map(|_| Secured::connect(address, version_1_3)).collect();
+            standing.iter_mut().for_each(|wire| relay_an_echo(wire, 1));
+        }
+    }
+    assert_eq!(relay.allocations(), 16);
+}
+
+#[test]
+fn a_flood_of_dtls_greetings_is_bounded_and_others_still_connect() {
+    let (certificate, key, _) = certificate("dtls-flood");
+    let tls = RelayTls {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        certificate,
+        key,
+    };
+    let relay = Relay::start(RelayConfig {
+        tls: Some(tls),
+        ..config()
+    })
+    .unwrap();
+    let mut hello = vec![22, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0, 0, 60, 1];
+    hello.resize(73, 0);
+    for _ in 0..600 {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(&hello, relay.listening()[0]).unwrap();
+    }
+    relay_an_echo(&mut Secured::connect(relay.listening()[0], false), 1);
+}
+
+#[test]
 fn an_answer_leaves_from_the_address_that_was_asked() {
     let config = RelayConfig {
         listen: vec!["0.0.0.0:0".parse().unwrap()],
@@ -237,6 +199,43 @@ fn an_answer_leaves_from_the_address_that_was_asked() {
         answer.address(AttributeType::XOR_MAPPED_ADDRESS),
         Some(socket.local_addr().unwrap())
     );
+}
+
+#[test]
+fn a_packet_that_must_not_be_fragmented_arrives_like_any_other() {
+    let relay = Relay::start(config()).unwrap();
+    let (mut wire, mut client) = (udp_to(relay.listening()[0]), TurnClient::new("ann", "north"));
+    let peer = UdpSocket::bind("127.0.0.2:0").unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    let at = peer.local_addr().unwrap();
+    ask(&mut wire, &mut client, Method::Allocate, |writer| {
+        writer
+            .attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
+            .attribute(AttributeType::DONT_FRAGMENT, &[]);
+    });
+    ask(&mut wire, &mut client, Method::CreatePermission, |writer| {
+        writer.xor_address(AttributeType::XOR_PEER_ADDRESS, at);
+    });
+    for dont_fragment in [true, false] {
+        let mut buffer = [0; 512];
+        let mut writer = Writer::new(
+            &mut buffer,
+            trefoil_stun::Class::Indication,
+            Method::Send,
+            client.transaction(),
+        );
+        writer
+            .xor_address(AttributeType::XOR_PEER_ADDRESS, at)
+            .attribute(AttributeType::DATA, b"whole");
+        if dont_fragment {
+            writer.attribute(AttributeType::DONT_FRAGMENT, &[]);
+        }
+        let length = writer.finish().unwrap();
+        Wire::send(&mut wire, &buffer[..length]);
+        let mut data = [0; 16];
+        let (length, _) = peer.recv_from(&mut data).unwrap();
+        assert_eq!(&data[..length], b"whole");
+    }
 }
 
 #[test]
@@ -381,9 +380,9 @@ fn what_the_relay_does_is_counted() {
 
 /// Tries until it is so; fails after ten seconds.
 fn wait_until(mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(std::time::Instant::now() < deadline, "it did not come about");
+        assert!(Instant::now() < deadline, "it did not come about");
         std::thread::yield_now();
     }
 }
