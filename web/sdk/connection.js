@@ -1,4 +1,4 @@
-//! One RTCPeerConnection to one participant: perfect negotiation, candidates, ICE restart, and what each mid carries.
+//! One RTCPeerConnection to one participant: offers in turns, candidates, ICE restart, and what each mid carries.
 import { Emitter } from './emitter.js';
 
 /** How long a broken path may heal by itself before ICE is restarted; the polite side waits longer, so that offers seldom cross. */
@@ -158,7 +158,9 @@ export class Connection extends Emitter {
   /** Candidates come in bursts; one message for a burst keeps a large room under the server's rate. @param {RTCIceCandidate} candidate */
   #tell(candidate) {
     if (this.#candidates.push(candidate.toJSON()) > 1) return;
-    setTimeout(() => this.#send({ connection: this.id, candidates: this.#candidates.splice(0) }), GATHER_MS);
+    setTimeout(() => {
+      if (this.pc.signalingState !== 'closed') this.#send({ connection: this.id, candidates: this.#candidates.splice(0) });
+    }, GATHER_MS);
   }
 
   /** https://www.w3.org/TR/webrtc/#perfect-negotiation-example @param {SignalData} signal */
@@ -215,10 +217,11 @@ export class Connection extends Emitter {
     const ended = [...this.#receiving].filter(([id, was]) => now.get(id)?.track !== was.track);
     const begun = [...now].filter(([id]) => !this.#receiving.has(id) || ended.some(([gone]) => gone === id));
     for (const [id, { stream, track }] of ended) { this.#receiving.delete(id); stream.removeTrack(track); }
-    // Streams are whole before anybody hears of them: Chromium may show nothing of one that grows while it is loaded.
+    // Streams are whole before anybody hears of them.
     for (const [id, track] of begun) { this.#receiving.set(id, track); track.stream.addTrack(track.track); }
     for (const [, track] of ended) this.emit('trackEnded', track);
     for (const [, track] of begun) this.emit('track', track);
+    for (const [group, stream] of this.#streams) if (stream.getTracks().length === 0) this.#streams.delete(group);
   }
 
   /** @param {string} source */

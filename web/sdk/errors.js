@@ -3,8 +3,8 @@
 /**
  * Codes of the server are listed in docs/PROTOCOL.md. The SDK adds: `network` (the server cannot be reached),
  * `left` (the room was left), `permission_denied`, `device_not_found`, `device_busy`, `insecure_context`,
- * `media_failed`, `no_channel` (no data channel to that participant), `transfer_cancelled`, `transfer_broken`,
- * `hash_mismatch`.
+ * `media_failed`, `no_channel` (no data channel to that participant), `too_large` (for one message of it),
+ * `transfer_cancelled`, `transfer_broken`, `hash_mismatch`.
  */
 export class TrefoilError extends Error {
   /**

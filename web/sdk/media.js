@@ -59,10 +59,13 @@ export function onDevicesChanged(listener) {
 /** Calls when the machine may have another network. @param {() => void} listener @returns {() => void} takes it off */
 export function onNetworkChanged(listener) {
   const connection = /** @type {any} */ (globalThis.navigator)?.connection;
+  let kind = connection?.type;
+  // `change` also tells of new estimates of the same network's speed.
+  const changed = () => { if (connection.type !== kind) { kind = connection.type; listener(); } };
   globalThis.addEventListener?.('online', listener);
-  connection?.addEventListener?.('change', listener);
+  connection?.addEventListener?.('change', changed);
   return () => {
     globalThis.removeEventListener?.('online', listener);
-    connection?.removeEventListener?.('change', listener);
+    connection?.removeEventListener?.('change', changed);
   };
 }

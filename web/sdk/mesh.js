@@ -100,8 +100,11 @@ export class Mesh extends Emitter {
   /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data @param {string} [to] */
   async sendData(data, to) {
     const receivers = to === undefined ? [...this.#connections.values()] : [this.#connectionTo(to)];
-    await Promise.all(receivers.map(async ({ channel }) => {
+    const bytes = typeof data === 'string' ? new TextEncoder().encode(data).length : data.byteLength;
+    await Promise.all(receivers.map(async ({ channel, pc }) => {
       await opened(channel);
+      const most = pc.sctp?.maxMessageSize ?? Infinity;
+      if (bytes > most) throw new TrefoilError('too_large', `${bytes} bytes are more than the ${most} that go in one message: send a file`);
       if (channel.bufferedAmount > BUFFER_BYTES) await drained(channel);
       channel.send(/** @type {string} */ (data));
       await drained(channel);

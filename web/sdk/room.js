@@ -181,10 +181,13 @@ export class Room extends Emitter {
       case 'mute': return this.#mutedBy(message);
       case 'room_updated': return this.#setRoom(message.room);
       case 'ice_servers': return this.#iceServers(message);
-      case 'refused': return this.emit('refused', refusal(message));
+      case 'refused': return this.#refused(refusal(message));
       default: // a newer server may say more
     }
   }
+
+  /** A signal that crossed with somebody's leaving is nobody's fault. @param {TrefoilError} error */
+  #refused(error) { if (error.of !== 'signal' || error.code !== 'no_such_participant') this.emit('refused', error); }
 
   /** @param {ParticipantState} participant */
   #came(participant) {

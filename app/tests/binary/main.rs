@@ -9,7 +9,11 @@
 mod https;
 mod process;
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, Instant},
+};
 
 use process::{Trefoil, run, written};
 
@@ -161,4 +165,39 @@ fn doctor_finds_a_good_server_good_and_names_what_is_wrong_with_others() {
     let (code, printed, _) = run(&["doctor", "--config", &file, "--server", &server]);
     assert_ne!(code, Some(0));
     assert!(printed.contains("nobody listens there"), "{printed}");
+}
+
+#[test]
+fn detailed_metrics_tell_what_an_identity_has_relayed_and_only_if_they_are_asked_for() {
+    for detailed in [true, false] {
+        let file = written(&format!(
+            "[relay]\nsecrets = [\"south-south-south-south\"]\ndetailed_metrics = {detailed}\n"
+        ));
+        let trefoil = Trefoil::start(&["--config", &file]);
+        let (code, printed, error) = run(&[
+            "doctor",
+            "--config",
+            &file,
+            "--server",
+            &trefoil.relay.to_string(),
+        ]);
+        assert_eq!(code, Some(0), "{printed}{error}");
+        let until = Instant::now() + Duration::from_secs(20);
+        let shown = |metrics: &str| {
+            let line = metrics
+                .lines()
+                .find(|line| line.contains("identity=\"doctor\",direction=\"from_client\""));
+            line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        };
+        // The counters are taken down about once a second; ended allocations are counted in the same breath.
+        let metrics = loop {
+            let metrics = trefoil.get("/metrics");
+            let made = metrics.contains("trefoil_relay_allocations_made_total 2");
+            if made && (!detailed || shown(&metrics).is_some_and(|bytes| bytes > 0)) {
+                break metrics;
+            }
+            assert!(Instant::now() < until, "{metrics}");
+        };
+        assert_eq!(metrics.contains("doctor"), detailed, "{metrics}");
+    }
 }

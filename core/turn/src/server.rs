@@ -352,6 +352,18 @@ impl Server {
         &self.counts
     }
 
+    /// Every allocation with a relayed address: whose it is, the first address, and what it has carried.
+    pub fn each_allocation(&self) -> impl Iterator<Item = (&str, RelayedAddr, Traffic)> {
+        self.allocations.iter().filter_map(|allocation| {
+            let relay = allocation.relays.iter().flatten().next()?;
+            Some((
+                crate::allocate::quota_name(&allocation.username),
+                relay.address,
+                allocation.traffic,
+            ))
+        })
+    }
+
     /// How many allocations there are.
     #[must_use]
     pub fn allocations(&self) -> usize {

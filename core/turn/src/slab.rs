@@ -54,6 +54,11 @@ impl<T> Slab<T> {
         Some(row)
     }
 
+    /// Every row.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.rows.iter().filter_map(|(_, row)| row.as_ref())
+    }
+
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.rows.len() - self.free.len()

@@ -74,6 +74,8 @@ pub struct RelayConfig {
     pub longest_credential_seconds: u32,
     /// How long a closed relay port rests before it is used again, in seconds.
     pub port_quarantine_seconds: u32,
+    /// Whether `/metrics` tells the traffic of each allocation and each identity. Off by default, as it names people.
+    pub detailed_metrics: bool,
     /// Microseconds by which a packet may be held back to be handled together with others. Only done under load.
     pub coalesce_microseconds: u32,
 }
@@ -112,6 +114,7 @@ impl Default for RelayConfig {
             longest_lifetime_seconds: 3600,
             longest_credential_seconds: 172_800,
             port_quarantine_seconds: 30,
+            detailed_metrics: false,
             coalesce_microseconds: 95,
         }
     }

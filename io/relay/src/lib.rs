@@ -10,6 +10,7 @@
 mod adopt;
 mod certificate;
 mod config;
+mod detail;
 mod dtls;
 mod handover;
 mod inbound;

@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use trefoil_net::Sums;
 use trefoil_turn::{Counts, Ledger};
 
+use crate::detail::{self, Detail};
+
 /// What one shard last said about itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reading {
@@ -20,6 +22,7 @@ pub(crate) struct Reading {
     pub(crate) stream_dropped: u64,
     pub(crate) turned_away: u64,
     pub(crate) connections: u64,
+    pub(crate) detail: Detail,
 }
 
 /// A place for each shard's reading; written about once a second, never for a packet.
@@ -140,7 +143,8 @@ impl Collector for Meters {
             &readings,
             ("relay_forbidden_peers", "Peers refused, by rule", "rule"),
             forbidden,
-        )
+        )?;
+        detail::encode(&mut encoder, readings.iter().map(|reading| &reading.detail))
     }
 }
 

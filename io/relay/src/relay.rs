@@ -138,6 +138,7 @@ impl Relay {
             ledger: self.meters.ledger.clone(),
             orders: self.orders.clone(),
             coalesce_microseconds: config.coalesce_microseconds,
+            detailed_metrics: config.detailed_metrics,
         };
         let shard = Shard::new(parts)?;
         let thread = std::thread::Builder::new().name(name).spawn(move || shard.run());

@@ -11,6 +11,7 @@ use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_prec
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
 use crate::adopt::Adopted;
+use crate::detail::Detail;
 use crate::dtls::{DtlsClients, Engine};
 use crate::handover::Handover;
 use crate::meters::{Reading, lock};
@@ -48,6 +49,7 @@ pub(crate) struct ShardParts {
     pub(crate) ledger: Arc<Mutex<Ledger>>,
     pub(crate) orders: Arc<Orders>,
     pub(crate) coalesce_microseconds: u32,
+    pub(crate) detailed_metrics: bool,
 }
 
 /// A shard before its thread has started.
@@ -103,6 +105,7 @@ impl Shard {
             woken_at: Duration::ZERO,
             gap: Duration::from_secs(1),
             handover_dropped: 0,
+            detail: Detail::default(),
             parts: self.parts,
         };
         while !running.parts.orders.stop.load(Ordering::Acquire) {
@@ -140,6 +143,8 @@ pub(crate) struct Running {
     /// The usual time between two wake-ups.
     gap: Duration,
     pub(crate) handover_dropped: u64,
+    /// What is told of each identity, if that is asked for.
+    pub(crate) detail: Detail,
     pub(crate) parts: ShardParts,
 }
 
@@ -220,6 +225,9 @@ impl Running {
     fn write_reading(&mut self) {
         self.read_at = self.now.elapsed;
         let counts = self.machine.counts().clone();
+        if self.parts.detailed_metrics {
+            self.detail.look_at(&self.machine);
+        }
         let streams = &self.streams;
         *lock(&self.parts.reading) = Reading {
             counts,
@@ -227,6 +235,7 @@ impl Running {
             handover_dropped: self.handover_dropped,
             stream_dropped: streams.dropped,
             turned_away: streams.turned_away,
+            detail: self.detail.clone(),
             connections: (streams.len() + self.dtls.as_ref().map_or(0, DtlsClients::len)) as u64,
         };
     }

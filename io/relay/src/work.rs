@@ -26,6 +26,9 @@ impl Running {
                     username, traffic, ..
                 } => {
                     lock(&self.parts.ledger).give_back(&username);
+                    if self.parts.detailed_metrics {
+                        self.detail.ended(&username, traffic);
+                    }
                     tracing::debug!(?traffic, "allocation ended");
                 }
                 Output::Open { relay, address } => {

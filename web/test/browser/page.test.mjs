@@ -136,6 +136,22 @@ test('somebody who leaves is gone from the page at once, and the page says who i
   await until('Bob alone', () => bob.ev(() => document.querySelectorAll('.tile:not(.me)').length === 0 && !document.querySelector('.alone').hidden));
 });
 
+test('somebody without any device is told so in words, and joins all the same', async (t) => {
+  const cem = await Person.at(red, { name: 'Cem' });
+  t.after(() => cem.page.close());
+  await cem.page.addInitScript(() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('none', 'NotFoundError'); }; });
+  await cem.page.goto(`${server.url}r/tea`);
+  await until('the words', async () => (await cem.ev(() => [...document.querySelectorAll('.note')].map((n) => n.textContent).join())).includes('None was found'));
+  await cem.type('#name', 'Cem');
+  await cem.click('#join');
+  await cem.inCall();
+  await bob.waitFor(`${tileOf('Cem')}.faceless`);
+  assert.equal(await bob.ev((s) => document.querySelector(`${s} .muted`).hidden, tileOf('Cem')), false);
+  await until('Cem sees Bob', async () => (await cem.tile('Bob')) && cem.ev(() => document.querySelector('.tile:not(.me) video').videoWidth > 0));
+  await cem.click('#leave');
+  cem.unharmed();
+});
+
 test('the page speaks Chinese as soon as it is asked to, and shows the same call', async () => {
   await bob.click('#bar-settings');
   await bob.page.selectOption('#language', 'zh-Hans');

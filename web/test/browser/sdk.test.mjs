@@ -122,6 +122,7 @@ test('text and bytes go over the data channel to one or to all, in order', async
   const got = await b.evaluate(() => T.data);
   assert.deepEqual(got.slice(0, 2), [[idA, 'one'], [idA, [1, 2, 255]]]);
   assert.deepEqual(got.slice(2).map(([, text]) => text), [...Array(200).keys()].map(String));
+  assert.equal(await a.evaluate(() => T.room.sendData(new Uint8Array(10_000_000)).catch((error) => error.code)), 'too_large');
   assert.equal(await a.evaluate(() => T.room.sendData('x', 'p_nobody').catch((error) => error.code)), 'no_channel');
 });
 

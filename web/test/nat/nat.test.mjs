@@ -53,7 +53,7 @@ async function call(t, natA, natB) {
 }
 
 /** The path that the connection panel shows, and the kind of our candidate in it. */
-async function path_(person) {
+async function pathOf(person) {
   await person.page.bringToFront();
   if (!await person.ev(() => document.querySelector('.details'))) await person.click('#bar-details');
   return until('a path', async () => {
@@ -63,7 +63,7 @@ async function path_(person) {
   });
 }
 
-const holds = (person, what, test) => until(`${person.name}'s path is ${what}`, async (note) => { const way = await path_(person); note(way); return test(way); });
+const holds = (person, what, test) => until(`${person.name}'s path is ${what}`, async (note) => { const way = await pathOf(person); note(way); return test(way); });
 const direct = ({ route, kind }) => route === 'direct' && /^(srflx|prflx)$/.test(kind);
 const relayed = ({ route }) => route === 'relay';
 
