@@ -23,7 +23,7 @@ pub struct RelayConfig {
     pub tls: Option<RelayTls>,
     /// Connections over TCP and TLS in all.
     pub connections: u32,
-    /// Connections over TCP and TLS of one address.
+    /// Connections over TCP and TLS of one IPv4 address, or of one /64 of IPv6.
     pub connections_per_source: u32,
     /// Seconds after which a connection without an allocation is closed when nothing comes.
     pub idle_seconds: u32,

@@ -4,8 +4,10 @@
 //! listening address (the kernel keeps a client's 5-tuple on one of them), a machine of `trefoil-turn`, and the relay
 //! sockets of its clients. Threads share a ledger of quotas, asked when an allocation begins, and nothing per packet.
 //!
-//! Two clients whose allocations live on different shards reach each other through [a pair of local
-//! sockets](crate::handover): relayed data for one of our own relayed addresses never leaves the process.
+//! Two clients whose allocations live on different shards reach each other through a pair of local sockets (`handover`):
+//! relayed data for one of our own relayed addresses never leaves the process. A client that has moved, or that brings a
+//! token of another shard, is served there in the same way. Clients over TCP and TLS (`streams`) and DTLS (`dtls`) live
+//! on the shard that the kernel gave their connection to.
 
 mod adopt;
 mod certificate;

@@ -44,7 +44,7 @@ impl Running {
         }
     }
 
-    /// Like [`Running::deliver`] for a client over TCP or TLS, where every message is padded to four bytes.
+    /// Like [`Running::deliver`] for a client over TCP, TLS or DTLS. On streams every message is padded to four bytes.
     fn deliver_to_connection(&mut self, client: ClientAddr, framing: Framing, body: Range<usize>) {
         let Ok(length) = u16::try_from(body.len()) else {
             return;

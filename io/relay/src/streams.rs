@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,7 +101,11 @@ impl Streams {
         poller: &Poller,
         now: Duration,
     ) -> Option<usize> {
-        let held = self.by_source.get(&connection.1.ip()).copied().unwrap_or(0);
+        let held = self
+            .by_source
+            .get(&source_of(connection.1.ip()))
+            .copied()
+            .unwrap_or(0);
         let is_full = self.by_client.len() >= self.limits.connections || held >= self.limits.of_one_source;
         let added = if is_full {
             None
@@ -142,7 +146,7 @@ impl Streams {
             *row = Some(stream);
         }
         self.by_client.insert(client, index);
-        *self.by_source.entry(remote.ip()).or_default() += 1;
+        *self.by_source.entry(source_of(remote.ip())).or_default() += 1;
         Ok(index)
     }
 
@@ -197,7 +201,7 @@ impl Streams {
         let stream = self.rows.get_mut(index)?.take()?;
         self.free.push(index);
         self.by_client.remove(&stream.client);
-        let source = stream.client.remote.ip();
+        let source = source_of(stream.client.remote.ip());
         if let Some(held) = self.by_source.get_mut(&source) {
             *held -= 1;
             if *held == 0 {
@@ -221,5 +225,26 @@ impl Streams {
     /// How many connections there are.
     pub(crate) fn len(&self) -> usize {
         self.by_client.len()
+    }
+}
+
+/// Who counts as one source: an IPv4 address, or the /64 of an IPv6 one, of which one host has all addresses.
+fn source_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => Ipv6Addr::from(u128::from(ip) >> 64 << 64).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_host_is_one_source_whatever_its_last_bits() {
+        let source = |text: &str| source_of(text.parse().unwrap());
+        assert_eq!(source("2001:db8:1:2:3:4:5:6"), source("2001:db8:1:2::7"));
+        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
     }
 }

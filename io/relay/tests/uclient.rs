@@ -136,66 +136,72 @@ fn check_flow(relay: &Relay, arguments: &[&str]) {
     assert!(sent >= 10 && sent == received, "{arguments:?}: {all}\n{text}");
 }
 
+/// Runs several flows at once: each of them mostly waits.
+fn check_flows(relay: &Relay, common: &[&str], extras: &[&[&str]]) {
+    std::thread::scope(|scope| {
+        for extra in extras {
+            scope.spawn(move || check_flow(relay, &[common, extra].concat()));
+        }
+    });
+}
+
 #[test]
 fn data_goes_to_a_peer_and_back_through_channels_and_indications() {
     let (relay, echo) = (relay(1), Echo::start());
     let port = echo.port.to_string();
-    for extra in [&[][..], &["-s"]] {
-        let base = ["-u", "ann", "-w", "north", "-e", "127.0.0.2", "-r", &port, "-c"];
-        check_flow(&relay, &[&base[..], extra].concat());
-    }
+    let common = ["-u", "ann", "-w", "north", "-e", "127.0.0.2", "-r", &port, "-c"];
+    check_flows(&relay, &common, &[&[], &["-s"]]);
 }
 
 #[test]
 fn two_clients_meet_through_their_relayed_addresses_also_across_shards() {
     for threads in [1, 3] {
-        let relay = relay(threads);
-        for extra in [&[][..], &["-s"]] {
-            check_flow(
-                &relay,
-                &[&["-u", "ann", "-w", "north", "-y", "-c", "-m", "8"][..], extra].concat(),
-            );
-        }
+        let common = ["-u", "ann", "-w", "north", "-y", "-c", "-m", "8"];
+        check_flows(&relay(threads), &common, &[&[], &["-s"]]);
     }
 }
 
 #[test]
 fn clients_over_tcp_and_tls_reach_peers_and_each_other() {
-    let files = certificate_files();
-    let config = RelayConfig {
-        tls: Some(RelayTls {
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            certificate: files.0.clone(),
-            key: files.1.clone(),
-        }),
-        ..config(2)
+    let (certificate, key) = certificate_files();
+    let tls = RelayTls {
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        certificate,
+        key,
     };
-    let relay = Relay::start(config).unwrap();
-    let tls = relay.listening_tls()[0].port().to_string();
-    for transport in [&["-t"][..], &["-t", "-S", "-p", &tls]] {
-        for extra in [&[][..], &["-s"]] {
-            let base = ["-u", "ann", "-w", "north", "-y", "-c"];
-            check_flow(&relay, &[&base[..], extra, transport].concat());
-        }
-    }
+    let relay = Relay::start(RelayConfig {
+        tls: Some(tls),
+        ..config(2)
+    })
+    .unwrap();
+    let port = relay.listening_tls()[0].port().to_string();
+    let secured = ["-t", "-S", "-p", &port];
+    let common = ["-u", "ann", "-w", "north", "-y", "-c"];
+    check_flows(
+        &relay,
+        &common,
+        &[
+            &["-t"],
+            &["-t", "-s"],
+            &secured,
+            &[&secured[..], &["-s"]].concat(),
+        ],
+    );
 }
 
 #[test]
 fn a_mobile_client_an_ipv6_relay_and_reserved_ports() {
-    let relay = relay(2);
-    for extra in [&["-M"][..], &["-X"], &["-x"]] {
-        check_flow(&relay, &[&["-u", "ann", "-w", "north", "-y"][..], extra].concat());
-    }
+    check_flows(
+        &relay(2),
+        &["-u", "ann", "-w", "north", "-y"],
+        &[&["-M"], &["-X"], &["-x"]],
+    );
 }
 
 #[test]
 fn time_limited_credentials_are_taken_with_each_secret() {
     let (relay, echo) = (relay(1), Echo::start());
     let port = echo.port.to_string();
-    for secret in ["rotated", "current"] {
-        check_flow(
-            &relay,
-            &["-u", "bob", "-W", secret, "-e", "127.0.0.2", "-r", &port, "-c"],
-        );
-    }
+    let common = ["-u", "bob", "-e", "127.0.0.2", "-r", &port, "-c"];
+    check_flows(&relay, &common, &[&["-W", "rotated"], &["-W", "current"]]);
 }
