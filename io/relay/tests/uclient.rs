@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stdout,
+    clippy::expect_used,
     reason = "a test's helpers fail as the test does"
 )]
 
