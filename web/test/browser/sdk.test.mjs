@@ -27,6 +27,8 @@ async function pair(t, { prepare = async () => {}, publish = true, url = server.
     await openBare(page, url);
     ids.push(await page.evaluate((o) => T.join(o), { room, name: `P${ids.length}`, ...options }));
   }
+  // The second has heard of the first in its answer; the first hears of the second a moment later.
+  await until('both know of each other', () => pages[0].evaluate((id) => T.room.participants.some((other) => other.id === id), ids[1]));
   if (publish) await Promise.all([pages[0].evaluate(() => T.publish('red', 400)), pages[1].evaluate(() => T.publish('blue', 1200))]);
   return { a: pages[0], b: pages[1], idA: ids[0], idB: ids[1], room };
 }
