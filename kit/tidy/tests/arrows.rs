@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core/turn", &["core/stun", "core/auth"]),
     ("core/auth", &[]),
     ("core/wire", &[]),
+    ("core/rtp", &[]),
     ("core/room", &["core/auth"]),
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
     ("io/net", &[]),
