@@ -1,0 +1,479 @@
+//! One room: its tracks, its subscribers, and who receives what.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use trefoil_rtp::{Codec, Malformed};
+
+use crate::{
+    Capabilities, Gate, Incoming, Layer, MemberId, Slot, Source, Subscription, Track, TrackId, TrackInfo, View,
+    allocate::{self, Claim},
+    speaker::Speakers,
+    subscriber::Subscriber,
+};
+
+/// How a router is set up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RouterSettings {
+    /// How often the router looks at what has changed by itself.
+    pub tick: Duration,
+    /// A publisher is asked for a keyframe of one encoding at most this often.
+    pub keyframe_interval: Duration,
+    /// An encoding that nobody has needed for so long may be paused.
+    pub pause_after: Duration,
+    /// Tracks of one member.
+    pub tracks_limit: usize,
+}
+
+impl Default for RouterSettings {
+    fn default() -> Self {
+        Self {
+            tick: Duration::from_millis(100),
+            keyframe_interval: Duration::from_millis(500),
+            pause_after: Duration::from_secs(4),
+            tracks_limit: 16,
+        }
+    }
+}
+
+/// Something that should be done or told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Output {
+    /// The publisher of this track should send a keyframe.
+    Keyframe {
+        /// The track.
+        track: TrackId,
+        /// Which of its encodings.
+        encoding: u8,
+    },
+    /// Only these encodings are needed: a bit for each.
+    Needed {
+        /// The track.
+        track: TrackId,
+        /// Which.
+        encodings: u8,
+    },
+    /// Other tracks are in this member's slots: see [`Router::slots`].
+    Slots(MemberId),
+    /// Others speak: see [`Router::speakers`].
+    Speakers,
+}
+
+/// One room's forwarding.
+#[derive(Debug)]
+pub struct Router {
+    settings: RouterSettings,
+    pub(crate) tracks: BTreeMap<TrackId, Track>,
+    pub(crate) subscribers: BTreeMap<MemberId, Subscriber>,
+    speakers: Speakers,
+    next_track: u32,
+    next_tick: Duration,
+    ticks: u32,
+    outputs: VecDeque<Output>,
+}
+
+impl Router {
+    /// Nobody is there.
+    #[must_use]
+    pub fn new(settings: RouterSettings) -> Self {
+        Self {
+            settings,
+            tracks: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
+            speakers: Speakers::default(),
+            next_track: 1,
+            next_tick: Duration::ZERO,
+            ticks: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// A track is published; `None` if its publisher has as many as one may have.
+    pub fn publish(&mut self, info: TrackInfo) -> Option<TrackId> {
+        let have = self.tracks.values().filter(|track| track.info.publisher == info.publisher);
+        if have.count() >= self.settings.tracks_limit {
+            return None;
+        }
+        let id = TrackId(self.next_track);
+        self.next_track += 1;
+        self.tracks.insert(id, Track::new(id, info));
+        self.unsettle_all();
+        Some(id)
+    }
+
+    /// A track is gone.
+    pub fn unpublish(&mut self, id: TrackId) {
+        let Some(mut track) = self.tracks.remove(&id) else { return };
+        self.speakers.remove(id);
+        for subscription in track.subscriptions.drain(..) {
+            self.give_back(subscription);
+        }
+        self.unsettle_all();
+    }
+
+    /// A track is muted or no longer: a muted one is not forwarded.
+    pub fn mute(&mut self, id: TrackId, muted: bool) {
+        if let Some(track) = self.tracks.get_mut(&id).filter(|track| track.muted != muted) {
+            track.muted = muted;
+            self.speakers.remove(id);
+            self.unsettle_all();
+        }
+    }
+
+    /// Only these members may receive a track; everybody for `None`.
+    pub fn allow(&mut self, id: TrackId, members: Option<BTreeSet<MemberId>>) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.allowed = members;
+            self.unsettle_all();
+        }
+    }
+
+    /// Somebody receives from now on, or can take more than before.
+    pub fn subscribe(&mut self, member: MemberId, capabilities: Capabilities, budget: u64) {
+        let subscriber = self
+            .subscribers
+            .entry(member)
+            .or_insert_with(|| Subscriber::new(capabilities.clone(), budget));
+        subscriber.capabilities = capabilities;
+        subscriber.fit_slots();
+        (subscriber.unsettled, subscriber.unshared) = (true, true);
+    }
+
+    /// Somebody receives no longer.
+    pub fn unsubscribe(&mut self, member: MemberId) {
+        self.subscribers.remove(&member);
+        for track in self.tracks.values_mut() {
+            track.subscriptions.retain(|subscription| subscription.member != member);
+        }
+    }
+
+    /// What somebody shows now.
+    pub fn set_view(&mut self, member: MemberId, mut view: View) {
+        if let Some(subscriber) = self.subscribers.get_mut(&member) {
+            if let View::Only(wishes) = &mut view {
+                wishes.truncate(View::LIMIT);
+            }
+            subscriber.view = view;
+            (subscriber.unsettled, subscriber.unshared) = (true, true);
+        }
+    }
+
+    /// What somebody's path carries now, in bits a second.
+    pub fn set_budget(&mut self, member: MemberId, budget: u64) {
+        if let Some(subscriber) = self.subscribers.get_mut(&member) {
+            let small = subscriber.budget.abs_diff(budget) * 20 < subscriber.budget;
+            if !small || budget < subscriber.budget {
+                subscriber.unshared = true;
+                subscriber.budget = budget;
+            }
+        }
+    }
+
+    /// What all that somebody shows would take, in bits a second.
+    #[must_use]
+    pub fn demand(&self, member: MemberId) -> u64 {
+        self.subscribers.get(&member).map_or(0, |subscriber| subscriber.demand)
+    }
+
+    /// A packet came: what it is, for [`Gate::pass`].
+    ///
+    /// # Errors
+    /// [`Malformed`] if the payload is not what its codec says, or the track is not known.
+    #[inline]
+    pub fn receive(
+        &mut self,
+        id: TrackId,
+        encoding: u8,
+        (sequence, timestamp, marker): (u64, u32, bool),
+        payload: &[u8],
+        descriptor: Option<&[u8]>,
+        now: Duration,
+    ) -> Result<Incoming, Malformed> {
+        let track = self.tracks.get_mut(&id).ok_or(Malformed::Field)?;
+        let peek = track.receive(encoding, marker, payload, descriptor, now)?;
+        Ok(Incoming {
+            sequence,
+            timestamp,
+            marker,
+            peek,
+        })
+    }
+
+    /// How loud a track is: -dBov, 127 for silence (RFC 6464).
+    #[inline]
+    pub fn level(&mut self, id: TrackId, level: u8, now: Duration) {
+        if self.tracks.get(&id).is_some_and(|track| !track.muted) {
+            self.speakers.level(id, level, now);
+        }
+    }
+
+    /// A sender report: the publisher's clock was at `microseconds` when `encoding` was at `timestamp`.
+    pub fn report(&mut self, id: TrackId, encoding: u8, microseconds: u64, timestamp: u32) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.report(encoding, microseconds, timestamp);
+        }
+    }
+
+    /// Who receives a track, and how timestamps of its encodings are aligned.
+    #[inline]
+    pub fn subscriptions(
+        &mut self,
+        id: TrackId,
+    ) -> Option<(&mut [Subscription], impl Fn(u8, u8, u32) -> Option<u32> + Copy)> {
+        let track = self.tracks.get_mut(&id)?;
+        let (encodings, rate) = (&track.encodings, track.info.codec.clock_rate());
+        let align = move |from, to, timestamp| Track::align(encodings, rate, from, to, timestamp);
+        Some((&mut track.subscriptions, align))
+    }
+
+    /// The subscription behind a slot, and the track.
+    pub fn in_slot(&mut self, member: MemberId, slot: u8) -> Option<(TrackId, &mut Subscription)> {
+        let id = self.subscribers.get(&member)?.slots.get(usize::from(slot))?.track?;
+        let track = self.tracks.get_mut(&id)?;
+        let of = |subscription: &&mut Subscription| subscription.member == member && subscription.slot == slot;
+        let subscription = track.subscriptions.iter_mut().find(of)?;
+        Some((id, subscription))
+    }
+
+    /// A subscriber lost the picture in a slot: a keyframe is asked for, unless that was done just now.
+    pub fn picture_lost(&mut self, member: MemberId, slot: u8, now: Duration) {
+        let Some((track, subscription)) = self.in_slot(member, slot) else { return };
+        let gate = &subscription.gate;
+        if let Some(encoding) = gate.waits_for().or_else(|| gate.current().map(|layer| layer.encoding)) {
+            self.ask_for_keyframe(track, encoding, now);
+        }
+    }
+
+    fn ask_for_keyframe(&mut self, id: TrackId, encoding: u8, now: Duration) {
+        let interval = self.settings.keyframe_interval;
+        let of = self.tracks.get_mut(&id).filter(|track| track.info.codec.is_video());
+        let Some(asked) = of.and_then(|track| track.encodings.get_mut(usize::from(encoding))) else {
+            return;
+        };
+        if asked.asked.is_none_or(|at| now.saturating_sub(at) >= interval) {
+            asked.asked = Some(now);
+            self.outputs.push_back(Output::Keyframe { track: id, encoding });
+        }
+    }
+
+    /// What is to be done or told next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Router::handle_timeout`]; never while there is nothing to forward.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        (!self.tracks.is_empty()).then_some(self.next_tick)
+    }
+
+    /// Looks at all that has changed, by commands or by itself.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now + self.settings.tick;
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.speakers.update(now) {
+            self.outputs.push_back(Output::Speakers);
+            self.unsettle_crowded();
+        }
+        if self.ticks.is_multiple_of(5) {
+            self.subscribers.values_mut().for_each(|subscriber| subscriber.unshared = true);
+        }
+        self.settle(now);
+        self.ask_for_awaited(now);
+        self.tell_needed(now);
+    }
+
+    /// Puts tracks into slots and shares bandwidth, where something has changed; to be called after commands.
+    pub fn settle(&mut self, now: Duration) {
+        let changed: Vec<MemberId> = self
+            .subscribers
+            .iter()
+            .filter(|(_, subscriber)| subscriber.unsettled || subscriber.unshared)
+            .map(|(member, _)| *member)
+            .collect();
+        for member in changed {
+            self.settle_slots(member);
+            self.share(member, now);
+        }
+        self.ask_for_awaited(now);
+    }
+
+    fn share(&mut self, member: MemberId, now: Duration) {
+        let Some(subscriber) = self.subscribers.get_mut(&member) else { return };
+        if !std::mem::take(&mut subscriber.unshared) {
+            return;
+        }
+        let mut left = subscriber.budget;
+        let (mut claims, mut claimants) = (Vec::new(), Vec::new());
+        for (index, slot) in (0_u8..).zip(&subscriber.slots) {
+            let Some(track) = slot.track.and_then(|id| self.tracks.get(&id)) else { continue };
+            let of = |subscription: &&Subscription| subscription.member == member && subscription.slot == index;
+            let Some(subscription) = track.subscriptions.iter().find(of) else { continue };
+            if slot.video {
+                let mut choices = Vec::new();
+                track.choices(now, &mut choices);
+                let (height, priority) = subscriber.view.of(track);
+                claims.push(Claim {
+                    priority,
+                    height,
+                    choices,
+                    current: subscription.gate.target(),
+                });
+                claimants.push((track.id, index));
+            } else {
+                left = left.saturating_sub(track.bits_per_second(now));
+            }
+        }
+        subscriber.demand = (subscriber.budget - left) + allocate::demand(&claims);
+        for ((track, slot), share) in claimants.into_iter().zip(allocate::share(left, &claims)) {
+            if let Some(subscription) = self.subscription_mut(track, member, slot) {
+                subscription.share = share;
+                subscription.gate.aim(share.layer);
+            }
+        }
+    }
+
+    pub(crate) fn subscription_mut(
+        &mut self,
+        track: TrackId,
+        member: MemberId,
+        slot: u8,
+    ) -> Option<&mut Subscription> {
+        let subscriptions = &mut self.tracks.get_mut(&track)?.subscriptions;
+        subscriptions
+            .iter_mut()
+            .find(|subscription| subscription.member == member && subscription.slot == slot)
+    }
+
+    /// Asks for the keyframes that somebody waits for.
+    fn ask_for_awaited(&mut self, now: Duration) {
+        let mut awaited = BTreeSet::new();
+        for track in self.tracks.values() {
+            let waits = track.subscriptions.iter().filter_map(|subscription| subscription.gate.waits_for());
+            awaited.extend(waits.map(|encoding| (track.id, encoding)));
+        }
+        for (track, encoding) in awaited {
+            self.ask_for_keyframe(track, encoding, now);
+        }
+    }
+
+    /// Tells publishers which encodings anybody needs: more at once, fewer after a while.
+    fn tell_needed(&mut self, now: Duration) {
+        for track in self.tracks.values_mut().filter(|track| track.info.codec.is_video()) {
+            let wanted = |subscription: &Subscription| {
+                let layers = [subscription.gate.target(), subscription.gate.current()];
+                layers
+                    .into_iter()
+                    .flatten()
+                    .fold(0_u8, |bits, Layer { encoding, .. }| bits | 1 << encoding.min(7))
+            };
+            let wanted = track.subscriptions.iter().fold(0, |bits, subscription| bits | wanted(subscription));
+            let more = wanted & !track.needed != 0;
+            if wanted == track.needed {
+                track.unneeded_since = None;
+                continue;
+            }
+            let since = *track.unneeded_since.get_or_insert(now);
+            if more || now.saturating_sub(since) >= self.settings.pause_after {
+                track.needed = if more { track.needed | wanted } else { wanted };
+                track.unneeded_since = None;
+                self.outputs.push_back(Output::Needed {
+                    track: track.id,
+                    encodings: track.needed,
+                });
+            }
+        }
+    }
+
+    /// Who speaks: the dominant one first; with levels in -dBov.
+    #[must_use]
+    pub fn speakers(&self) -> &[(TrackId, u8)] {
+        self.speakers.active()
+    }
+
+    pub(crate) fn by_recency(&self) -> Vec<TrackId> {
+        self.speakers.by_recency()
+    }
+
+    /// What is in somebody's slots.
+    #[must_use]
+    pub fn slots(&self, member: MemberId) -> &[Slot] {
+        self.subscribers.get(&member).map_or(&[], |subscriber| &subscriber.slots)
+    }
+
+    /// A track.
+    #[must_use]
+    pub fn track(&self, id: TrackId) -> Option<&Track> {
+        self.tracks.get(&id)
+    }
+
+    /// All tracks, in the order in which they were published.
+    pub fn tracks(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.values()
+    }
+
+    /// What a member receives: slot, track and share.
+    pub fn received_by(&self, member: MemberId) -> impl Iterator<Item = (u8, &Track, &Subscription)> {
+        self.slots(member).iter().zip(0_u8..).filter_map(move |(slot, index)| {
+            let track = self.tracks.get(&slot.track?)?;
+            let of = |subscription: &&Subscription| subscription.member == member && subscription.slot == index;
+            Some((index, track, track.subscriptions.iter().find(of)?))
+        })
+    }
+
+    fn unsettle_all(&mut self) {
+        for subscriber in self.subscribers.values_mut() {
+            (subscriber.unsettled, subscriber.unshared) = (true, true);
+        }
+    }
+
+    /// Those who cannot hear everybody at once hear those who speak.
+    fn unsettle_crowded(&mut self) {
+        let voices = self.tracks.values().filter(|track| !track.info.codec.is_video()).count();
+        for subscriber in self.subscribers.values_mut() {
+            subscriber.unsettled |= voices > usize::from(subscriber.capabilities.audio_slots);
+        }
+    }
+
+    pub(crate) fn give_back(&mut self, subscription: Subscription) {
+        let Subscription { member, slot, gate, .. } = subscription;
+        let subscriber = self.subscribers.get_mut(&member);
+        if let Some(slot) = subscriber.and_then(|subscriber| subscriber.slots.get_mut(usize::from(slot))) {
+            (slot.track, slot.gate) = (None, Some(gate));
+        }
+    }
+
+    pub(crate) fn tell_slots(&mut self, member: MemberId) {
+        self.outputs.push_back(Output::Slots(member));
+    }
+}
+
+impl View {
+    /// How high a track is shown, and how important it is.
+    fn of(&self, track: &Track) -> (u16, u8) {
+        match self {
+            Self::Everything => match track.info.source {
+                Source::Screen => (1080, 2),
+                Source::Camera | Source::Other | Source::Microphone | Source::ScreenAudio => (720, 1),
+            },
+            Self::Only(wishes) => wishes
+                .iter()
+                .find(|wish| wish.track == track.id)
+                .map_or((0, 0), |wish| (wish.height, wish.priority)),
+        }
+    }
+}
+
+/// A gate for another codec, or the same one for another source.
+pub(crate) fn renewed(mut gate: Gate, codec: Codec) -> Gate {
+    gate.change_source(codec);
+    if !codec.is_video() {
+        gate.aim(Some(Layer::all_of(0)));
+    }
+    gate
+}
