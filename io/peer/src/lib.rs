@@ -1,0 +1,44 @@
+//! WebRTC transports: what a publisher sends comes in through the engine (str0m), what a subscriber receives goes out
+//! through our own plane.
+//!
+//! A participant has at most two transports. On a [`PublishTransport`] the engine does everything: SDP, ICE-lite, DTLS,
+//! SRTP, and the receiver's share of RTCP. On a [`SubscribeTransport`] the engine does ICE, DTLS and SCTP; SDP is a pool of
+//! places written once, and media and its RTCP belong to the [`Plane`] alone. So no two writers ever share an SRTP key
+//! (a GCM nonce that is used twice gives the key away), and cost does not grow with the number of m= sections.
+//! No other crate names the engine.
+
+mod dtls;
+mod engine;
+mod guard;
+mod plane;
+mod publish;
+mod refusal;
+mod sdp;
+mod subscribe;
+
+pub use engine::{Engine, IceCredentials};
+pub use guard::is_guarded;
+pub use plane::{Feedback, Picture, Plane, PlaneStats, StreamStats};
+pub use publish::{Published, PublishedMedia, PublishedPacket, PublishTransport};
+pub use refusal::SdpRefusal;
+pub use subscribe::{Channel, SubscribeTransport, Subscribed};
+
+/// How a datagram travelled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Via {
+    /// UDP.
+    Udp,
+    /// A TCP connection that the client made (RFC 6544), framed by RFC 4571.
+    Tcp,
+}
+
+/// One path that a datagram takes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Path {
+    /// How.
+    pub via: Via,
+    /// The client's address.
+    pub remote: std::net::SocketAddr,
+    /// Ours, as it stands in the candidate.
+    pub local: std::net::SocketAddr,
+}

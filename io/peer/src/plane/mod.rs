@@ -1,0 +1,378 @@
+//! What a subscriber receives: headers, SRTP, retransmissions, reports and feedback, without the engine.
+//!
+//! Everything here runs once for each packet and subscriber, so it allocates nothing and looks at one stream only.
+
+mod feedback;
+mod stream;
+
+use std::time::Duration;
+
+use trefoil_bwe::{Estimator, Micros, Sent};
+use trefoil_rtp::{Codec, HeaderWriter, av1, rtcp, vp8, vp9};
+use trefoil_srtp::{Opener, Sealer};
+
+pub use feedback::Feedback;
+pub use stream::StreamStats;
+use stream::Stream;
+
+use crate::{
+    dtls::Handshake,
+    sdp::{
+        Place,
+        extensions::{self, Accepted},
+        payload_type,
+    },
+};
+
+/// A packet as it should go out.
+#[derive(Clone, Copy, Debug)]
+pub struct Picture<'a> {
+    /// How it is coded.
+    pub codec: Codec,
+    /// The sequence number, extended by at least one roll-over.
+    pub sequence: u64,
+    /// The RTP timestamp.
+    pub timestamp: u32,
+    /// The marker bit.
+    pub marker: bool,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// Picture id and TL0PICIDX (VP8, VP9), or frame number (AV1), if they must be changed.
+    pub renumber: Option<(u16, u8)>,
+    /// The dependency descriptor.
+    pub descriptor: &'a [u8],
+    /// Voice and level (RFC 6464), for audio.
+    pub level: Option<u8>,
+    /// How the picture is turned (3GPP TS 26.114, section 7.4.5).
+    pub orientation: Option<u8>,
+}
+
+/// What IPv4 and UDP add to a datagram.
+const OVERHEAD: usize = 28;
+/// The longest dependency descriptor that is carried.
+const LONGEST_DESCRIPTOR: usize = 200;
+/// Retransmissions may take a quarter of what is sent (FAULTS D21), and this much at once.
+const CREDIT: i64 = 96 * 1024;
+
+/// What one subscriber receives.
+pub struct Plane {
+    sealer: Sealer,
+    opener: Opener,
+    audio: Accepted,
+    video: Accepted,
+    streams: Vec<Stream>,
+    estimator: Estimator,
+    /// Bytes that may yet be sent again.
+    credit: i64,
+    /// Who we are in reports that are about no stream of ours.
+    reporter: u32,
+    stats: PlaneStats,
+}
+
+impl std::fmt::Debug for Plane {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Plane({:?})", self.stats)
+    }
+}
+
+/// What went out, since the beginning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PlaneStats {
+    /// Packets, without those sent again.
+    pub packets: u64,
+    /// Bytes in datagrams, with those sent again.
+    pub bytes: u64,
+    /// Packets sent again.
+    pub repeated: u64,
+    /// Packets asked for again that were not sent: forgotten, or too many.
+    pub not_repeated: u64,
+    /// Datagrams that did not verify.
+    pub refused: u64,
+}
+
+impl Plane {
+    pub(crate) fn new(
+        keys: &Handshake,
+        places: &[Place],
+        (audio, video): (Accepted, Accepted),
+        estimator: Estimator,
+    ) -> Self {
+        Self {
+            sealer: Sealer::new(&keys.outbound),
+            opener: Opener::new(&keys.inbound),
+            audio,
+            video,
+            streams: places.iter().map(Stream::new).collect(),
+            estimator,
+            credit: CREDIT,
+            reporter: places.first().map_or(1, |place| place.ssrc),
+            stats: PlaneStats::default(),
+        }
+    }
+
+    pub(crate) fn set_places(&mut self, places: &[Place], (audio, video): (Accepted, Accepted)) {
+        (self.audio, self.video) = (audio, video);
+        for place in places.iter().skip(self.streams.len()) {
+            self.streams.push(Stream::new(place));
+        }
+    }
+
+    /// What the path carries.
+    #[must_use]
+    pub const fn estimator(&self) -> &Estimator {
+        &self.estimator
+    }
+
+    /// What the path carries, to be told of demand and time.
+    pub const fn estimator_mut(&mut self) -> &mut Estimator {
+        &mut self.estimator
+    }
+
+    /// What went out so far.
+    #[must_use]
+    pub const fn stats(&self) -> &PlaneStats {
+        &self.stats
+    }
+
+    /// How one stream is received, as its receiver reports.
+    #[must_use]
+    pub fn stream_stats(&self, place: u8) -> Option<StreamStats> {
+        Some(self.streams.get(usize::from(place))?.stats)
+    }
+
+    /// Writes a packet into `out`, sealed; how long it is, or 0 if it does not fit or the place does not exist.
+    #[inline]
+    pub fn write(&mut self, place: u8, picture: &Picture<'_>, now: Micros, out: &mut [u8]) -> usize {
+        self.write_as(place, picture, false, now, out)
+    }
+
+    /// The same once more, as a retransmission (RFC 4588); 0 also where those may take no more.
+    pub fn repeat(&mut self, place: u8, picture: &Picture<'_>, now: Micros, out: &mut [u8]) -> usize {
+        let length = if self.credit > 0 {
+            self.write_as(place, picture, true, now, out)
+        } else {
+            0
+        };
+        if length == 0 {
+            self.stats.not_repeated += 1;
+        }
+        length
+    }
+
+    /// Something that was asked for is not there any more.
+    pub const fn cannot_repeat(&mut self) {
+        self.stats.not_repeated += 1;
+    }
+
+    #[inline]
+    fn write_as(
+        &mut self,
+        place: u8,
+        picture: &Picture<'_>,
+        again: bool,
+        now: Micros,
+        out: &mut [u8],
+    ) -> usize {
+        let video = picture.codec.is_video();
+        let accepted = if video { self.video } else { self.audio };
+        let Some(stream) = self.streams.get_mut(usize::from(place)) else { return 0 };
+        let Some(payload_type) = payload_type(picture.codec) else { return 0 };
+        let (ssrc, number, index) = if again {
+            let Some(number) = payload_type.retransmission else { return 0 };
+            stream.repeats += 1;
+            (stream.retransmission, number, stream.repeats)
+        } else {
+            (stream.ssrc, payload_type.number, picture.sequence.saturating_sub(65_536))
+        };
+        let body = picture.payload.len() + if again { 2 } else { 0 };
+        // The transport-wide number is part of what is sealed, so the size must be known before: this is what is usual.
+        let size = 12 + 16 + body + 16 + OVERHEAD;
+        let kind = if again { Sent::Retransmission } else { Sent::Media };
+        let transport = self.estimator.sent(size, kind, now).to_be_bytes();
+        let send_time = send_time(now);
+        let mut kept = [0; LONGEST_DESCRIPTOR];
+        let descriptor = renumbered(picture, &mut kept);
+        let level = [picture.level.unwrap_or(0)];
+        let orientation = [picture.orientation.unwrap_or(0)];
+        let mut extensions = [(0_u8, &[][..]); 5];
+        let mut used = 0;
+        let mut add = |id: u8, value| {
+            if accepted.has(id) && let Some(free) = extensions.get_mut(used) {
+                *free = (id, value);
+                used += 1;
+            }
+        };
+        add(extensions::TRANSPORT_ID, &transport[..]);
+        add(extensions::SEND_TIME_ID, &send_time[..]);
+        if video {
+            if !descriptor.is_empty() {
+                add(extensions::DESCRIPTOR_ID, descriptor);
+            }
+            if picture.orientation.is_some() {
+                add(extensions::ORIENTATION_ID, &orientation[..]);
+            }
+        } else if picture.level.is_some() {
+            add(extensions::LEVEL_ID, &level[..]);
+        }
+        let header = HeaderWriter {
+            marker: picture.marker,
+            payload_type: number,
+            sequence: index as u16,
+            timestamp: picture.timestamp,
+            ssrc,
+        };
+        let start = header.write(out, extensions.get(..used).unwrap_or_default());
+        let original = (picture.sequence as u16).to_be_bytes();
+        let Some(length) = write_body(out, start, again.then_some(original), picture) else {
+            return 0;
+        };
+        let length = self.sealer.seal_rtp(out, start, length, index);
+        if length > 0 {
+            stream.note(picture, again);
+            self.note(length, again);
+        }
+        length
+    }
+
+    #[inline]
+    fn note(&mut self, length: usize, again: bool) {
+        self.stats.bytes += length as u64;
+        let bytes = i64::try_from(length).unwrap_or(0);
+        if again {
+            self.stats.repeated += 1;
+            self.credit -= bytes;
+        } else {
+            self.stats.packets += 1;
+            self.credit = (self.credit + bytes / 4).min(CREDIT);
+        }
+    }
+
+    /// Writes padding on the retransmission stream of a place, for probes: how long it is, or 0 if nothing was sent there
+    /// before.
+    pub fn pad(&mut self, place: u8, probe: bool, now: Micros, out: &mut [u8]) -> usize {
+        const PADDING: u8 = 224;
+        let video = self.video;
+        let Some(stream) = self.streams.get_mut(usize::from(place)) else { return 0 };
+        let Some(number) = stream.codec.and_then(payload_type).and_then(|payload| payload.retransmission) else {
+            return 0;
+        };
+        let size = 12 + 12 + usize::from(PADDING) + 16 + OVERHEAD;
+        let kind = if probe { Sent::Probe } else { Sent::Padding };
+        let transport = self.estimator.sent(size, kind, now).to_be_bytes();
+        stream.repeats += 1;
+        let header = HeaderWriter {
+            marker: false,
+            payload_type: number,
+            sequence: stream.repeats as u16,
+            timestamp: stream.timestamp,
+            ssrc: stream.retransmission,
+        };
+        let extensions = [(extensions::TRANSPORT_ID, &transport[..])];
+        let used = usize::from(video.has(extensions::TRANSPORT_ID));
+        let start = header.write(out, extensions.get(..used).unwrap_or_default());
+        let end = start + usize::from(PADDING);
+        if let Some(first) = out.first_mut() {
+            *first |= 0x20;
+        }
+        let Some(body) = out.get_mut(start..end) else { return 0 };
+        body.fill(0);
+        if let Some(last) = body.last_mut() {
+            *last = PADDING;
+        }
+        let length = self.sealer.seal_rtp(out, start, end, stream.repeats);
+        self.stats.bytes += length as u64;
+        length
+    }
+
+    /// Writes a sender report for one place, sealed; `ntp` is what time it is, and `timestamp` the stream's time then.
+    pub fn report(&mut self, place: u8, ntp: u64, timestamp: u32, now: Micros, out: &mut [u8]) -> usize {
+        let Some(stream) = self.streams.get_mut(usize::from(place)) else { return 0 };
+        if stream.packets == 0 {
+            return 0;
+        }
+        stream.reported = Some((ntp, now));
+        let length = rtcp::write_sender_report(
+            out,
+            stream.ssrc,
+            ntp,
+            timestamp,
+            stream.packets,
+            stream.octets,
+            &[],
+        );
+        let rest = out.get_mut(length..).unwrap_or_default();
+        let length = length + rtcp::write_sdes(rest, stream.ssrc, CNAME);
+        self.sealer.seal_rtcp(out, length)
+    }
+
+    /// Opens what the subscriber says and adds what must be done about it to `feedback`; whether it was theirs.
+    pub fn receive(&mut self, datagram: &mut [u8], now: Micros, feedback: &mut Vec<Feedback>) -> bool {
+        let Ok(length) = self.opener.open_rtcp(datagram) else {
+            self.stats.refused += 1;
+            return false;
+        };
+        let compound = datagram.get(..length).unwrap_or_default();
+        feedback::read(&mut self.streams, &mut self.estimator, compound, now, feedback);
+        true
+    }
+
+    /// Who we are in reports that are about no stream of ours.
+    #[must_use]
+    pub const fn reporter(&self) -> u32 {
+        self.reporter
+    }
+}
+
+const CNAME: &[u8] = b"trefoil";
+
+/// 6.18 fixed point seconds, modulo 64 s.
+#[inline]
+fn send_time(now: Micros) -> [u8; 3] {
+    let ticks = (u128::from(now.0) << 18) / 1_000_000;
+    let [.., a, b, c] = (ticks as u32).to_be_bytes();
+    [a, b, c]
+}
+
+/// The dependency descriptor with the frame number that the receiver expects.
+#[inline]
+fn renumbered<'a>(picture: &Picture<'a>, kept: &'a mut [u8; LONGEST_DESCRIPTOR]) -> &'a [u8] {
+    let Some((frame, _)) = picture.renumber.filter(|_| picture.codec == Codec::Av1) else {
+        return picture.descriptor;
+    };
+    let Some(copy) = kept.get_mut(..picture.descriptor.len()) else { return &[] };
+    copy.copy_from_slice(picture.descriptor);
+    av1::rewrite_frame_number(copy, frame);
+    copy
+}
+
+#[inline]
+fn write_body(out: &mut [u8], start: usize, original: Option<[u8; 2]>, picture: &Picture<'_>) -> Option<usize> {
+    let mut at = start;
+    if let Some(original) = original {
+        out.get_mut(at..at + 2)?.copy_from_slice(&original);
+        at += 2;
+    }
+    let end = at + picture.payload.len();
+    let body = out.get_mut(at..end)?;
+    body.copy_from_slice(picture.payload);
+    match (picture.codec, picture.renumber) {
+        (Codec::Vp8, Some((id, tl0))) => vp8::rewrite(body, id, tl0),
+        (Codec::Vp9, Some((id, tl0))) => vp9::rewrite(body, id, tl0),
+        _ => {}
+    }
+    // The tag needs room behind.
+    (start > 0 && out.len() >= end + TAG).then_some(end)
+}
+
+/// What a seal adds at most.
+const TAG: usize = 16;
+
+/// How long ago a report was, as the receiver's report about it says.
+fn round_trip(reported: Option<(u64, Micros)>, last: u32, delay: u32, now: Micros) -> Option<Duration> {
+    let (ntp, at) = reported?;
+    if last == 0 || (ntp >> 16) as u32 != last {
+        return None;
+    }
+    let delay = Duration::from_micros(u64::from(delay) * 1_000_000 / 65_536);
+    Some(now.since(at).saturating_sub(delay))
+}

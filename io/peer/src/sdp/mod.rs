@@ -1,0 +1,13 @@
+//! The session descriptions of subscribers: a pool of places, written once, and the answer to it.
+//!
+//! Publishers' descriptions are the engine's. Here is what a subscriber is offered: one m= section for data and one for
+//! each place, all bundled, so that a join or leave of somebody else needs no new description.
+
+mod answer;
+mod codecs;
+pub(crate) mod extensions;
+mod offer;
+
+pub(crate) use answer::{Answer, SectionAnswer};
+pub(crate) use codecs::{AUDIO, Payload, VIDEO, payload_of, payload_type};
+pub(crate) use offer::{Offer, Place};

@@ -1,0 +1,379 @@
+//! What a subscriber receives: a transport whose media is our own plane's, and the rest the engine's.
+
+use std::{net::SocketAddr, time::Instant};
+
+use str0m::{
+    Event, Input, Output, Rtc,
+    channel::{ChannelConfig, ChannelId, Reliability},
+    net::Receive,
+};
+use trefoil_bwe::{Estimator, Settings};
+use trefoil_rtp::Codec;
+
+use crate::{
+    Engine, IceCredentials, Path, Plane, SdpRefusal, Via,
+    dtls::{KeySlot, take_keys},
+    guard::guarded,
+    publish::{add_candidates, protocol, via},
+    sdp::{Answer, Offer, Place, SectionAnswer, extensions::Accepted},
+};
+
+/// The two data channels that every subscriber has, by the numbers that both sides know (RFC 8831, section 6.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Channel {
+    /// Everything arrives, in order: stream 0.
+    Reliable,
+    /// What is late is left out: stream 1.
+    Lossy,
+}
+
+/// What came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Subscribed {
+    /// A datagram to send.
+    Datagram {
+        /// Where.
+        path: Path,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// ICE and DTLS are done; [`SubscribeTransport::plane`] is there.
+    Connected,
+    /// The other side closed it, or cannot be reached.
+    Closed,
+    /// Something came over a data channel.
+    Data {
+        /// Which.
+        channel: Channel,
+        /// Whether as bytes; otherwise as text.
+        binary: bool,
+        /// What.
+        data: Vec<u8>,
+    },
+}
+
+/// The transport of a subscriber.
+pub struct SubscribeTransport {
+    rtc: Rtc,
+    keys: KeySlot,
+    credentials: IceCredentials,
+    fingerprint: std::sync::Arc<str>,
+    addresses: Vec<(Via, SocketAddr)>,
+    places: Vec<Place>,
+    /// Grows with each offer.
+    version: u32,
+    /// The offer that waits for an answer.
+    offered: Option<u32>,
+    started: bool,
+    codecs: Vec<Codec>,
+    accepted: (Accepted, Accepted),
+    estimates: Settings,
+    plane: Option<Plane>,
+    /// Where media goes: the path of the client's last authenticated word.
+    path: Option<Path>,
+    channels: [Option<ChannelId>; 2],
+    due: Instant,
+    broken: bool,
+}
+
+impl std::fmt::Debug for SubscribeTransport {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SubscribeTransport({:?})", self.credentials)
+    }
+}
+
+/// Messages that may be this old on the lossy channel, in milliseconds.
+const LOSSY: u16 = 500;
+
+impl SubscribeTransport {
+    /// A transport that can be offered, without places.
+    #[must_use]
+    pub fn new(
+        engine: &Engine,
+        credentials: IceCredentials,
+        addresses: &[(Via, SocketAddr)],
+        estimates: Settings,
+        now: Instant,
+    ) -> Self {
+        let (mut rtc, keys) = engine.bare(&credentials, now);
+        add_candidates(&mut rtc, addresses);
+        Self {
+            rtc,
+            keys,
+            credentials,
+            fingerprint: engine.fingerprint.clone(),
+            addresses: addresses.to_vec(),
+            places: Vec::new(),
+            version: 0,
+            offered: None,
+            started: false,
+            codecs: Vec::new(),
+            accepted: <(Accepted, Accepted)>::default(),
+            estimates,
+            plane: None,
+            path: None,
+            channels: [None; 2],
+            due: now,
+            broken: false,
+        }
+    }
+
+    /// Its user fragment.
+    #[must_use]
+    pub fn fragment(&self) -> &str {
+        &self.credentials.fragment
+    }
+
+    /// The m= section of a place.
+    #[must_use]
+    pub fn mid_of(place: u8) -> String {
+        format!("s{place}")
+    }
+
+    /// How many places there are.
+    #[must_use]
+    pub const fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Adds a place for sound or video. Sources must be different for each: random numbers.
+    pub fn add_place(&mut self, video: bool, ssrc: u32, retransmission: u32) {
+        self.places.push(Place {
+            video,
+            ssrc,
+            retransmission,
+        });
+    }
+
+    /// An offer of all places.
+    #[must_use]
+    pub fn offer(&mut self) -> String {
+        self.version += 1;
+        self.offered = Some(self.version);
+        let offer = Offer {
+            version: self.version,
+            credentials: &self.credentials,
+            fingerprint: &self.fingerprint,
+            candidates: &self.addresses,
+            places: &self.places,
+        };
+        offer.to_sdp()
+    }
+
+    /// An offer with new ICE credentials (RFC 8445, section 9), for a client whose network has changed.
+    #[must_use]
+    pub fn restart(&mut self, credentials: IceCredentials) -> String {
+        let rtc = &mut self.rtc;
+        let engine = credentials.to_engine();
+        self.broken |= guarded(|| rtc.direct_api().set_local_ice_credentials(engine)).is_none();
+        self.credentials = credentials;
+        self.offer()
+    }
+
+    /// Takes the answer to the last offer. Afterwards everything must be polled.
+    ///
+    /// # Errors
+    /// [`SdpRefusal`] if it cannot be used.
+    pub fn answer(&mut self, sdp: &str) -> Result<(), SdpRefusal> {
+        let answer = Answer::parse(sdp)?;
+        self.offered.take().ok_or(SdpRefusal::NoOffer)?;
+        self.learn(&answer.sections);
+        let begin = !self.started;
+        self.started = true;
+        let (rtc, places) = (&mut self.rtc, &mut self.channels);
+        let done = guarded(|| -> Result<(), str0m::RtcError> {
+            let mut api = rtc.direct_api();
+            api.set_remote_ice_credentials(answer.ice);
+            if begin {
+                api.set_ice_controlling(false);
+                api.set_remote_fingerprint(answer.fingerprint);
+                api.start_dtls(!answer.they_begin)?;
+                api.start_sctp(!answer.they_begin);
+                *places = [0, 1].map(|number| Some(api.create_data_channel(channel(number))));
+            }
+            Ok(())
+        });
+        match done {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(SdpRefusal::unusable(error.to_string())),
+            None => {
+                self.broken = true;
+                Err(SdpRefusal::Closed)
+            }
+        }
+    }
+
+    fn learn(&mut self, sections: &[SectionAnswer]) {
+        let first = |video| {
+            let mut of_kind = sections.iter().filter(|section| {
+                let codec = section.codecs.first();
+                !section.rejected && codec.is_some_and(|codec| codec.is_video() == video)
+            });
+            of_kind.next()
+        };
+        let (audio, video) = (first(false), first(true));
+        self.codecs = [audio, video]
+            .into_iter()
+            .flatten()
+            .flat_map(|section| section.codecs.iter().copied())
+            .collect();
+        let extensions = |section: Option<&SectionAnswer>| section.map_or(Accepted::default(), |section| section.extensions);
+        self.accepted = (extensions(audio), extensions(video));
+        if let Some(plane) = &mut self.plane {
+            plane.set_places(&self.places, self.accepted);
+        }
+    }
+
+    /// What the subscriber can decode, as they answered.
+    #[must_use]
+    pub fn codecs(&self) -> &[Codec] {
+        &self.codecs
+    }
+
+    /// Media, once the transport is connected.
+    pub const fn plane(&mut self) -> Option<&mut Plane> {
+        self.plane.as_mut()
+    }
+
+    /// The same, to look at.
+    #[must_use]
+    pub const fn plane_ref(&self) -> Option<&Plane> {
+        self.plane.as_ref()
+    }
+
+    /// Media, and where it goes.
+    #[inline]
+    pub fn outbound(&mut self) -> Option<(&mut Plane, Path)> {
+        Some((self.plane.as_mut()?, self.path?))
+    }
+
+    /// The client's media reports came this way: media goes back the same way.
+    pub const fn follow(&mut self, path: Path) {
+        self.path = Some(path);
+    }
+
+    /// A datagram of the engine came (STUN or DTLS). Afterwards everything must be polled.
+    pub fn receive(&mut self, path: Path, bytes: &[u8], now: Instant) {
+        let (protocol, rtc) = (protocol(path.via), &mut self.rtc);
+        let done = guarded(|| match Receive::new(protocol, path.remote, path.local, bytes) {
+            Ok(receive) => rtc.handle_input(Input::Receive(now, receive)),
+            Err(_) => Ok(()),
+        });
+        self.broken |= done.is_none_or(|done| done.is_err());
+    }
+
+    /// Time has passed. Afterwards everything must be polled.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let rtc = &mut self.rtc;
+        let done = guarded(|| rtc.handle_input(Input::Timeout(now)));
+        self.broken |= done.is_none_or(|done| done.is_err());
+    }
+
+    /// When [`SubscribeTransport::handle_timeout`] wants to be called; known once everything was polled.
+    #[must_use]
+    pub const fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// What came of it, until there is no more.
+    pub fn poll(&mut self) -> Option<Subscribed> {
+        while !self.broken {
+            let rtc = &mut self.rtc;
+            match guarded(|| rtc.poll_output()) {
+                Some(Ok(Output::Timeout(due))) => {
+                    self.due = due;
+                    return None;
+                }
+                Some(Ok(Output::Transmit(transmit))) => {
+                    let bytes = transmit.contents.to_vec();
+                    let first = bytes.first().copied().unwrap_or(0);
+                    let path = Path {
+                        via: via(transmit.proto),
+                        remote: transmit.destination,
+                        local: transmit.source,
+                    };
+                    if (20..64).contains(&first) && self.path.is_none() {
+                        // DTLS goes where ICE has decided.
+                        self.path = Some(path);
+                    }
+                    // SRTP and SRTCP are the plane's alone.
+                    if !(128..192).contains(&first) {
+                        return Some(Subscribed::Datagram { path, bytes });
+                    }
+                }
+                Some(Ok(Output::Event(event))) => {
+                    if let Some(subscribed) = self.event(event) {
+                        return Some(subscribed);
+                    }
+                }
+                Some(Err(_)) | None => {
+                    self.broken = true;
+                    return Some(Subscribed::Closed);
+                }
+            }
+        }
+        None
+    }
+
+    fn event(&mut self, event: Event) -> Option<Subscribed> {
+        match event {
+            Event::Connected => {
+                let keys = take_keys(&self.keys)?;
+                let estimator = Estimator::new(self.estimates);
+                self.plane = Some(Plane::new(&keys, &self.places, self.accepted, estimator));
+                Some(Subscribed::Connected)
+            }
+            Event::Closed => Some(Subscribed::Closed),
+            Event::ChannelData(data) => {
+                let known = [Channel::Reliable, Channel::Lossy].into_iter().zip(self.channels);
+                let (channel, _) = known.into_iter().find(|(_, id)| *id == Some(data.id))?;
+                Some(Subscribed::Data {
+                    channel,
+                    binary: data.binary,
+                    data: data.data,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Sends over a data channel; whether there was room. Afterwards everything must be polled.
+    pub fn send(&mut self, channel: Channel, binary: bool, data: &[u8]) -> bool {
+        let [reliable, lossy] = self.channels;
+        let id = match channel {
+            Channel::Reliable => reliable,
+            Channel::Lossy => lossy,
+        };
+        let (Some(id), rtc) = (id, &mut self.rtc) else { return false };
+        let sent = guarded(|| rtc.channel(id).is_some_and(|mut channel| channel.write(binary, data).unwrap_or(false)));
+        self.broken |= sent.is_none();
+        sent.unwrap_or(false)
+    }
+
+    /// Whether it can be used no more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.broken || !self.rtc.is_alive()
+    }
+
+    /// Says goodbye. Afterwards everything must be polled.
+    pub fn close(&mut self) {
+        let rtc = &mut self.rtc;
+        self.broken |= guarded(|| rtc.close()).is_none_or(|done| done.is_err());
+    }
+}
+
+fn channel(number: u16) -> ChannelConfig {
+    let lossy = number == 1;
+    ChannelConfig {
+        label: if lossy { "lossy" } else { "reliable" }.to_owned(),
+        ordered: !lossy,
+        reliability: if lossy {
+            Reliability::MaxPacketLifetime { lifetime: LOSSY }
+        } else {
+            Reliability::Reliable
+        },
+        negotiated: Some(number),
+        protocol: String::new(),
+    }
+}
