@@ -73,7 +73,7 @@ impl<'a> Writer<'a> {
 
     /// Zeros up to a multiple of four bytes.
     pub(crate) fn pad(&mut self) {
-        while self.fits && self.length % 4 != 0 {
+        while self.fits && !self.length.is_multiple_of(4) {
             self.u8(0);
         }
     }

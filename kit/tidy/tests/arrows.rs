@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core/auth", &[]),
     ("core/wire", &[]),
     ("core/rtp", &[]),
+    ("core/srtp", &[]),
     ("core/room", &["core/auth"]),
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
     ("io/net", &[]),
