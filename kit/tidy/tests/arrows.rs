@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core/stun", &[]),
     ("core/turn", &["core/stun", "core/auth"]),
     ("core/auth", &[]),
+    ("core/bwe", &[]),
     ("core/wire", &[]),
     ("core/room", &["core/auth"]),
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
