@@ -183,10 +183,11 @@ impl PublishTransport {
                 rids: section.rids,
                 sending: matches!(media.direction(), Direction::RecvOnly | Direction::SendRecv),
             };
-            match self.media.iter_mut().find(|(mid, _)| *mid == media.mid()) {
-                Some((_, known)) => *known = described,
-                None if self.media.len() < MEDIA => self.media.push((media.mid(), described)),
-                None => {}
+            let mid = media.mid();
+            if let Some((_, known)) = self.media.iter_mut().find(|(known, _)| *known == mid) {
+                *known = described;
+            } else if self.media.len() < MEDIA {
+                self.media.push((mid, described));
             }
         }
     }

@@ -220,6 +220,7 @@ impl Plane {
             sequence: index as u16,
             timestamp: picture.timestamp,
             ssrc,
+            csrcs: &[],
         };
         let start = header.write(out, extensions.get(..used).unwrap_or_default());
         let original = (picture.sequence as u16).to_be_bytes();
@@ -266,6 +267,7 @@ impl Plane {
             sequence: stream.repeats as u16,
             timestamp: stream.timestamp,
             ssrc: stream.retransmission,
+            csrcs: &[],
         };
         let extensions = [(extensions::TRANSPORT_ID, &transport[..])];
         let used = usize::from(video.has(extensions::TRANSPORT_ID));

@@ -9,5 +9,5 @@ pub(crate) mod extensions;
 mod offer;
 
 pub(crate) use answer::{Answer, SectionAnswer};
-pub(crate) use codecs::{AUDIO, Payload, VIDEO, payload_of, payload_type};
+pub(crate) use codecs::payload_type;
 pub(crate) use offer::{Offer, Place};

@@ -1,0 +1,57 @@
+//! The pacer's queue: one line for each priority, counted in bytes.
+
+use std::collections::VecDeque;
+
+use crate::Micros;
+
+/// Something that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting<T> {
+    pub(crate) item: T,
+    pub(crate) bytes: usize,
+    pub(crate) since: Micros,
+}
+
+/// First in, first out, with its sum of bytes.
+#[derive(Debug)]
+pub(crate) struct Line<T> {
+    waiting: VecDeque<Waiting<T>>,
+    bytes: usize,
+}
+
+impl<T: Copy> Line<T> {
+    pub(crate) const fn new() -> Line<T> {
+        Line {
+            waiting: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, waiting: Waiting<T>) {
+        self.bytes = self.bytes.saturating_add(waiting.bytes);
+        self.waiting.push_back(waiting);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Waiting<T>> {
+        let first = self.waiting.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(first.bytes);
+        Some(first)
+    }
+
+    pub(crate) fn first(&self) -> Option<&Waiting<T>> {
+        self.waiting.front()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+        self.bytes = 0;
+    }
+}
