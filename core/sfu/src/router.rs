@@ -122,6 +122,17 @@ impl Router {
         }
     }
 
+    /// A track is coded otherwise from now on: whoever receives it begins again, if they can decode that.
+    pub fn recode(&mut self, id: TrackId, codec: Codec) {
+        let Some(track) = self.tracks.get_mut(&id) else { return };
+        track.info.codec = codec;
+        let subscriptions = std::mem::take(&mut track.subscriptions);
+        for subscription in subscriptions {
+            self.give_back(subscription);
+        }
+        self.unsettle_all();
+    }
+
     /// Only these members may receive a track; everybody for `None`.
     pub fn allow(&mut self, id: TrackId, members: Option<BTreeSet<MemberId>>) {
         if let Some(track) = self.tracks.get_mut(&id) {
@@ -301,6 +312,13 @@ impl Router {
             self.share(member, now);
         }
         self.ask_for_awaited(now);
+    }
+
+    /// Whether [`Router::settle`] has something to do for a member.
+    #[must_use]
+    pub fn is_unsettled(&self, member: MemberId) -> bool {
+        let subscriber = self.subscribers.get(&member);
+        subscriber.is_some_and(|subscriber| subscriber.unsettled || subscriber.unshared)
     }
 
     fn share(&mut self, member: MemberId, now: Duration) {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use crate::receive::Receiver;
-use crate::send::Sender;
+use crate::send::{Sender, Source};
 
 /// Bytes before each received datagram into which a header can be written.
 pub const HEADROOM: usize = 64;
@@ -138,6 +138,31 @@ impl Batch {
                 span
             }
             None => 0..0,
+        }
+    }
+
+    /// Lets `fill` write a message of at most `room` bytes (up to 70,000) behind the slots and queues as many as it says;
+    /// none for 0.
+    #[inline]
+    pub fn compose(
+        &mut self,
+        source: Source,
+        to: SocketAddr,
+        room: usize,
+        fill: impl FnOnce(&mut [u8]) -> usize,
+    ) {
+        if self.scratch_used + room > SCRATCH {
+            self.sender.flush();
+            self.scratch_used = 0;
+        }
+        let start = SLOTS * STRIDE + self.scratch_used;
+        let Some(into) = self.buffer.get_mut(start..start + room) else {
+            return;
+        };
+        let length = fill(into).min(room);
+        if length > 0 {
+            self.scratch_used += length;
+            self.send(source, to, start..start + length);
         }
     }
 

@@ -23,4 +23,4 @@ pub use clock::{Clock, nap, sleep_precisely};
 pub use interfaces::{address_towards_internet, local_addresses};
 pub use poller::{Poller, Ready, Waker};
 pub use send::{Source, Sums};
-pub use socket::{SocketOptions, UdpSocket};
+pub use socket::{SocketOptions, UdpSocket, listen_tcp};

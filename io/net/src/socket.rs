@@ -1,7 +1,7 @@
 //! A UDP socket with the options of a relay.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -113,6 +113,27 @@ fn grow_buffers(socket: &Socket, bytes: usize) -> io::Result<()> {
         socket.set_send_buffer_size(bytes)?;
     }
     Ok(())
+}
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Opens a non-blocking listening socket for TCP; an IPv6 one takes IPv6 only. With `shared`, several may listen on one
+/// address, and the kernel spreads connections over them.
+///
+/// # Errors
+/// `AddrInUse` if the port is taken; others if the address is not this machine's.
+pub fn listen_tcp(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 pub(crate) fn set_option(socket: &impl AsRawFd, level: i32, name: i32, value: libc::c_int) -> io::Result<()> {

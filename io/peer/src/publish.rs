@@ -158,7 +158,24 @@ impl PublishTransport {
         };
         let answer = answered?.to_sdp_string();
         self.learn(offer);
-        Ok(answer)
+        Ok(self.keep_credentials(answer))
+    }
+
+    /// After an ICE restart by the client the engine has made up credentials that name no worker: ours take their place.
+    fn keep_credentials(&mut self, answer: String) -> String {
+        let mut api = self.rtc.direct_api();
+        let made = api.local_ice_credentials();
+        if made.ufrag == self.credentials.fragment {
+            return answer;
+        }
+        let worker = IceCredentials::worker_of(self.credentials.fragment.as_bytes()).unwrap_or(0);
+        let Ok(ours) = IceCredentials::random(worker) else { return answer };
+        api.set_local_ice_credentials(ours.to_engine());
+        self.credentials = ours;
+        let line = |name: &str, value: &str| format!("a={name}:{value}\r\n");
+        answer
+            .replace(&line("ice-ufrag", &made.ufrag), &line("ice-ufrag", &self.credentials.fragment))
+            .replace(&line("ice-pwd", &made.pass), &line("ice-pwd", &self.credentials.password))
     }
 
     /// Reads from the engine what was agreed.

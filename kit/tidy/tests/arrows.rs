@@ -24,6 +24,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
     ("io/net", &[]),
     ("io/relay", &["io/net", "core/turn", "core/stun", "core/auth"]),
+    (
+        "io/media",
+        &["io/net", "io/peer", "core/bwe", "core/rtp", "core/sfu"],
+    ),
     ("io/peer", &["core/rtp", "core/srtp", "core/bwe"]),
     (
         "io/server",

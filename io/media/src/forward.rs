@@ -1,0 +1,257 @@
+//! The packet path: what a publisher sent, to everybody who subscribes.
+
+use std::{rc::Rc, time::Duration};
+
+use trefoil_bwe::{Micros, Priority, Pushed};
+use trefoil_peer::{Feedback, Picture, PublishedPacket};
+use trefoil_sfu::{MemberId, Outgoing, Rewrite, Sent};
+
+use crate::{
+    history::Held,
+    member::{Paced, SubscribeLeg},
+    outbox::Outbox,
+    worker::Worker,
+};
+
+/// Headers, extensions, tag and the headers below, around a payload: what the pacer counts.
+const AROUND: usize = 12 + 20 + 16 + 28;
+/// How much faster than the estimate packets may leave, in quarters: a frame should not take a frame's time.
+const PACING: u64 = 10;
+/// Padding packets that one round sends at most.
+const PADDING: usize = 16;
+
+impl SubscribeLeg {
+    /// Sends a packet, now or when it is its turn.
+    #[inline]
+    fn forward(&mut self, paced: Paced, held: &Held, outbox: &mut Outbox, now: Duration) {
+        let priority = match (held.packet.codec.is_video(), paced.again) {
+            (false, _) => Priority::Audio,
+            (true, true) => Priority::Retransmission,
+            (true, false) => Priority::Video,
+        };
+        let bytes = held.packet.payload.len() + AROUND;
+        if let Pushed::SendNow = self.pacer.push(paced, bytes, priority, micros(now)) {
+            self.write(paced, held, outbox, now);
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, paced: Paced, held: &Held, outbox: &mut Outbox, now: Duration) {
+        let (Some(route), Some(plane)) = (self.route, self.transport.plane()) else { return };
+        let Outgoing {
+            sequence,
+            timestamp,
+            marker,
+            rewrite,
+        } = paced.outgoing;
+        let packet = &held.packet;
+        let picture = Picture {
+            codec: packet.codec,
+            sequence,
+            timestamp,
+            marker,
+            payload: &packet.payload,
+            renumber: match rewrite {
+                Rewrite::Nothing => None,
+                Rewrite::Pictures { picture, tl0 } => Some((picture, tl0)),
+                Rewrite::Frame(frame) => Some((frame, 0)),
+            },
+            descriptor: &packet.descriptor,
+            level: packet.level,
+            orientation: packet.orientation,
+        };
+        let now = micros(now);
+        outbox.compose(route, |out| {
+            if paced.again {
+                plane.repeat(paced.place, &picture, now, out)
+            } else {
+                plane.write(paced.place, &picture, now, out)
+            }
+        });
+    }
+
+    /// The rate at which packets leave follows the estimate.
+    pub(crate) fn follow_estimate(&mut self) {
+        if let Some(plane) = self.transport.plane_ref() {
+            self.pacer.set_rate(plane.estimator().estimate() * PACING / 4);
+        }
+    }
+}
+
+impl Worker {
+    /// A packet came from a publisher: it waits for the next flush.
+    #[inline]
+    pub(crate) fn ingest(&mut self, member: u32, packet: PublishedPacket) {
+        let Some(known) = self.members.get(member) else { return };
+        let room = known.room;
+        let leg = known.publish.as_ref();
+        let Some(Some(track)) = leg.and_then(|leg| leg.tracks.get(usize::from(packet.media)).copied()) else {
+            self.meters.unpublished += 1;
+            return;
+        };
+        let Some(known) = self.rooms.get_mut(room) else { return };
+        let Some(feed) = known.feeds.get_mut(&track) else { return };
+        if packet.codec != feed.codec {
+            feed.codec = packet.codec;
+            known.router.recode(track, packet.codec);
+            self.unsettled.push(room);
+        }
+        let Some(known) = self.rooms.get_mut(room) else { return };
+        let Some(feed) = known.feeds.get_mut(&track) else { return };
+        let numbers = (packet.sequence, packet.timestamp, packet.marker);
+        let descriptor = (!packet.descriptor.is_empty()).then_some(&*packet.descriptor);
+        let received =
+            known
+                .router
+                .receive(track, packet.encoding, numbers, &packet.payload, descriptor, self.now);
+        let Ok(incoming) = received else {
+            self.meters.malformed += 1;
+            return;
+        };
+        if let Some(level) = packet.level {
+            known.router.level(track, level & 0x7F, self.now);
+        }
+        self.meters.packets_in += 1;
+        let (encoding, video) = (packet.encoding, packet.codec.is_video());
+        let held = Rc::new(Held { packet, incoming });
+        if video && let Some(history) = feed.histories.get_mut(usize::from(encoding)) {
+            history.keep(held.clone());
+        }
+        if feed.pending.is_empty() {
+            if known.dirty.is_empty() {
+                self.dirty.push(room);
+            }
+            known.dirty.push(track);
+        }
+        feed.pending.push((encoding, held));
+    }
+
+    /// Forwards everything that came since the last flush: track by track, subscriber by subscriber, so that what one
+    /// subscriber gets lies together and leaves in one call.
+    pub(crate) fn forward(&mut self) {
+        while let Some(room) = self.dirty.pop() {
+            self.forward_room(room);
+        }
+    }
+
+    fn forward_room(&mut self, index: u32) {
+        let now = self.now;
+        let Some(room) = self.rooms.get_mut(index) else { return };
+        while let Some(track) = room.dirty.pop() {
+            let Some(feed) = room.feeds.get_mut(&track) else { continue };
+            let mut pending = std::mem::take(&mut feed.pending);
+            if let Some((subscriptions, align)) = room.router.subscriptions(track) {
+                for subscription in subscriptions {
+                    let MemberId(member) = subscription.member;
+                    let leg = self.members.get_mut(member as u32).and_then(|member| member.subscribe.as_mut());
+                    let Some(leg) = leg else { continue };
+                    for (encoding, held) in &pending {
+                        let incoming = &held.incoming;
+                        let aligned = |to| align(*encoding, to, incoming.timestamp);
+                        let Some(outgoing) = subscription.gate.pass(*encoding, incoming, aligned, now) else {
+                            continue;
+                        };
+                        let paced = Paced {
+                            track,
+                            encoding: *encoding,
+                            sequence: incoming.sequence,
+                            place: subscription.slot,
+                            outgoing,
+                            again: false,
+                        };
+                        leg.forward(paced, held, &mut self.outbox, now);
+                    }
+                    if let Some(due) = leg.pacer.poll_timeout() {
+                        let timer = crate::timers::Timer::Subscribe(member as u32);
+                        self.timers.plan(&mut leg.planned, timer, Duration::from_micros(due.0));
+                    }
+                }
+            }
+            pending.clear();
+            if let Some(feed) = room.feeds.get_mut(&track) {
+                feed.pending = pending;
+            }
+        }
+    }
+
+    /// Does what a subscriber's feedback asks for.
+    pub(crate) fn answer_feedback(&mut self, member: u32) {
+        let mut feedback = std::mem::take(&mut self.feedback);
+        for wish in feedback.drain(..) {
+            match wish {
+                Feedback::Nack { place, sequence } => self.repeat(member, place, sequence),
+                Feedback::PictureLost { place } => self.picture_lost(member, place),
+            }
+        }
+        self.feedback = feedback;
+    }
+
+    fn picture_lost(&mut self, member: u32, place: u8) {
+        let Some(room) = self.members.get(member).map(|member| member.room) else { return };
+        if let Some(known) = self.rooms.get_mut(room) {
+            known.router.picture_lost(MemberId(member.into()), place, self.now);
+            self.unsettled.push(room);
+        }
+    }
+
+    fn repeat(&mut self, member: u32, place: u8, sequence: u16) {
+        let Some(known) = self.members.get_mut(member) else { return };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else { return };
+        let found = room.router.in_slot(MemberId(member.into()), place).and_then(|(track, subscription)| {
+            let (out, Sent { encoding, sequence }) = subscription.gate.sent_as(sequence)?;
+            let held = room.feeds.get(&track)?.find(encoding, sequence)?;
+            let outgoing = subscription.gate.again(out, &held.incoming)?;
+            let paced = Paced {
+                track,
+                encoding,
+                sequence,
+                place,
+                outgoing,
+                again: true,
+            };
+            Some((paced, held.clone()))
+        });
+        match found {
+            Some((paced, held)) => leg.forward(paced, &held, &mut self.outbox, self.now),
+            None => {
+                if let Some(plane) = leg.transport.plane() {
+                    plane.cannot_repeat();
+                }
+            }
+        }
+    }
+
+    /// Sends what has waited for its turn, and padding where a probe wants it.
+    pub(crate) fn pace(&mut self, member: u32) {
+        let now = self.now;
+        let Some(known) = self.members.get_mut(member) else { return };
+        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else { return };
+        while let Some(paced) = leg.pacer.pop(micros(now)) {
+            let held = room.feeds.get(&paced.track).and_then(|feed| feed.find(paced.encoding, paced.sequence));
+            if let Some(held) = held {
+                leg.write(paced, held, &mut self.outbox, now);
+            }
+        }
+        if let Some(plane) = leg.transport.plane() {
+            plane.estimator_mut().handle_timeout(micros(now));
+        }
+        let Some(route) = leg.route else { return };
+        let place = room
+            .router
+            .received_by(MemberId(member.into()))
+            .find(|(_, track, subscription)| track.info().codec.is_video() && subscription.gate.current().is_some())
+            .map(|(place, ..)| place);
+        let (Some(place), Some(plane)) = (place, leg.transport.plane()) else { return };
+        for _ in 0..PADDING {
+            let due = plane.estimator_mut().probe(micros(now)).map_or(0, |probe| probe.bytes_due);
+            if due == 0 {
+                break;
+            }
+            self.outbox.compose(route, |out| plane.pad(place, true, micros(now), out));
+        }
+    }
+}
+
+pub(crate) fn micros(now: Duration) -> Micros {
+    Micros(u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
+}

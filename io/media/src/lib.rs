@@ -1,0 +1,32 @@
+//! The media server: workers that receive what is published and forward it to those who subscribe.
+//!
+//! One thread for each core owns its socket, its transports and its rooms ([`Media`] starts them). They share nothing and
+//! lock nothing on the packet path; commands come over a bounded queue, and what is to be told goes out through one
+//! function that the caller gives.
+
+mod clock;
+mod command;
+mod config;
+mod data;
+mod demux;
+mod forward;
+mod handle;
+mod history;
+mod member;
+mod meters;
+mod negotiate;
+mod outbox;
+mod room;
+mod slab;
+mod streams;
+mod tell;
+mod timers;
+mod worker;
+
+pub use command::{
+    Ask, Command, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView, ViewWish,
+};
+pub use config::MediaConfig;
+pub use handle::{Media, Tell};
+pub use meters::{MediaReading, WorkerReading};
+pub use trefoil_sfu::{Limit, Source, TrackId};

@@ -1,0 +1,447 @@
+//! Commands: who comes and goes, offers and answers, what is shown.
+
+use std::time::Duration;
+
+use trefoil_bwe::{Pacer, Settings};
+use trefoil_peer::{IceCredentials, PublishTransport, PublishedMedia, SdpRefusal, SubscribeTransport};
+use trefoil_sfu::{Capabilities, MemberId, Source, TrackId, TrackInfo, View, Wish};
+
+use crate::{
+    Ask, Command, MuteState, Rights, RoomKey, Told, ViewWish,
+    command::Reception,
+    demux::Leg,
+    member::{Allowance, Member, PublishLeg, SubscribeLeg},
+    outbox::Route,
+    room::{Feed, Room},
+    worker::Worker,
+};
+
+/// The first report follows the first packets, so that sound and picture meet early.
+const FIRST_REPORT: Duration = Duration::from_millis(300);
+
+impl Worker {
+    pub(crate) fn obey(&mut self, command: Command) {
+        let Command {
+            room,
+            participant,
+            ask,
+        } = command;
+        if let Ask::Enter { name, rights, muted } = ask {
+            return self.enter(room, participant, &name, rights, muted);
+        }
+        let Some(&member) = self.by_participant.get(&(room, participant)) else { return };
+        match ask {
+            Ask::Enter { .. } => {}
+            Ask::Leave => self.leave(member),
+            Ask::Publish { offer, sources } => self.publish(member, &offer, sources),
+            Ask::Subscribe {
+                audio,
+                video,
+                restart,
+            } => self.subscribe(member, audio, video, restart),
+            Ask::Answer { answer } => self.answer(member, &answer),
+            Ask::View(view) => self.view(member, view),
+            Ask::Allow { track, to } => self.allow(member, track, to),
+        }
+    }
+
+    fn enter(&mut self, key: RoomKey, participant: u64, name: &std::sync::Arc<str>, rights: Rights, muted: MuteState) {
+        if let Some(&member) = self.by_participant.get(&(key, participant)) {
+            return self.change(member, rights, muted);
+        }
+        let room = match self.by_key.get(&key) {
+            Some(room) => *room,
+            None => {
+                let room = self.rooms.insert(Room::new(key, self.config.tracks_limit));
+                self.by_key.insert(key, room);
+                room
+            }
+        };
+        let member = self.members.insert(Member {
+            room,
+            participant,
+            name: name.clone(),
+            rights,
+            muted,
+            publish: None,
+            subscribe: None,
+            sources: std::collections::BTreeMap::new(),
+        });
+        self.by_participant.insert((key, participant), member);
+        if let Some(room) = self.rooms.get_mut(room) {
+            room.members.push(member);
+        }
+        self.tell_all_tracks(member);
+    }
+
+    /// Somebody may do something else than before, or turned something on or off.
+    fn change(&mut self, member: u32, rights: Rights, muted: MuteState) {
+        let Some(known) = self.members.get_mut(member) else { return };
+        let (had, was) = (known.rights, known.muted);
+        (known.rights, known.muted) = (rights, muted);
+        if had.publish && !rights.publish {
+            self.lose_publish(member);
+        }
+        if had.subscribe && !rights.subscribe {
+            self.lose_subscribe(member);
+        }
+        if was != muted {
+            self.mute(member, muted);
+            self.tell_tracks(member);
+        }
+    }
+
+    fn mute(&mut self, member: u32, muted: MuteState) {
+        let Some(index) = self.members.get(member).map(|member| member.room) else { return };
+        let Some(room) = self.rooms.get_mut(index) else { return };
+        let own = room.router.tracks().filter(|track| track.info().publisher == MemberId(member.into()));
+        let tracks: Vec<_> = own.map(|track| (track.id(), track.info().source)).collect();
+        for (track, source) in tracks {
+            room.router.mute(track, is_muted(source, muted));
+        }
+        self.unsettled.push(index);
+    }
+
+    /// Somebody is gone, and the room with the last one.
+    pub(crate) fn leave(&mut self, member: u32) {
+        self.close_publish(member);
+        self.close_subscribe(member);
+        let Some(known) = self.members.remove(member) else { return };
+        let Some(room) = self.rooms.get_mut(known.room) else { return };
+        room.members.retain(|other| *other != member);
+        self.by_participant.remove(&(room.key, known.participant));
+        if room.members.is_empty() {
+            self.by_key.remove(&room.key);
+            self.rooms.remove(known.room);
+        }
+    }
+
+    fn publish(&mut self, member: u32, offer: &str, sources: Vec<(String, Source)>) {
+        let Some(known) = self.members.get_mut(member) else { return };
+        if !known.rights.publish {
+            return self.refuse(member, "publish", "your role may not publish", true);
+        }
+        known.sources.extend(sources.into_iter().take(64));
+        let fingerprint = fingerprint_of(offer).to_owned();
+        let same = known.publish.as_ref().is_some_and(|leg| leg.fingerprint == fingerprint);
+        if !same {
+            self.close_publish(member);
+            if let Err(error) = self.open_publish(member, fingerprint) {
+                return self.refuse(member, "publish", &format!("no transport could be made: {error}"), false);
+            }
+        }
+        let leg = self.members.get_mut(member).and_then(|member| member.publish.as_mut());
+        let Some(leg) = leg else { return };
+        let before = leg.transport.fragment().to_owned();
+        let answer = match leg.transport.accept(offer) {
+            Ok(answer) => answer,
+            Err(refusal) => return self.refuse(member, "publish", &refusal.to_string(), false),
+        };
+        let (after, media) = (leg.transport.fragment().to_owned(), leg.transport.media().cloned().collect());
+        self.demux.remove_fragment(&before);
+        self.demux.add_fragment(&after, member, Leg::Publish);
+        let tracks = self.follow_media(member, media);
+        self.tell(member, Told::Published { answer, tracks });
+        self.tell_tracks(member);
+        self.poll_publish(member);
+    }
+
+    fn open_publish(&mut self, member: u32, fingerprint: String) -> Result<(), getrandom::Error> {
+        let credentials = IceCredentials::random(self.number)?;
+        let now = self.clock.instant_at(self.now);
+        let leg = PublishLeg {
+            transport: PublishTransport::new(&self.engine, credentials, &self.addresses, now),
+            fingerprint,
+            at: Vec::new(),
+            heard: self.now,
+            planned: None,
+            tracks: Vec::new(),
+            allowance: Allowance::new(self.config.publish_bits_per_second, self.now),
+        };
+        if let Some(member) = self.members.get_mut(member) {
+            member.publish = Some(Box::new(leg));
+        }
+        Ok(())
+    }
+
+    /// Makes and ends tracks as the description says; which is in which m= section.
+    fn follow_media(&mut self, member: u32, media: Vec<PublishedMedia>) -> Vec<(String, TrackId)> {
+        let Some(known) = self.members.get_mut(member) else { return Vec::new() };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.publish.as_mut()) else {
+            return Vec::new();
+        };
+        leg.tracks.resize(media.len().max(leg.tracks.len()), None);
+        let mut published = Vec::new();
+        for (index, (described, track)) in (0_u8..).zip(media.iter().zip(&mut leg.tracks)) {
+            if let (Some(id), false) = (*track, described.sending) {
+                room.router.unpublish(id);
+                room.feeds.remove(&id);
+                *track = None;
+            }
+            if described.sending && track.is_none() {
+                let source = known.sources.get(&described.mid).copied();
+                let source = source.unwrap_or(if described.codec.is_video() {
+                    Source::Camera
+                } else {
+                    Source::Microphone
+                });
+                *track = room.router.publish(TrackInfo {
+                    publisher: MemberId(member.into()),
+                    codec: described.codec,
+                    source,
+                    encodings: u8::try_from(described.rids.len()).unwrap_or(1).max(1),
+                });
+                if let Some(id) = *track {
+                    let feed = Feed::new(member, index, &described.mid, described.codec, &described.rids);
+                    room.feeds.insert(id, feed);
+                    room.router.mute(id, is_muted(source, known.muted));
+                }
+            }
+            published.extend(track.map(|track| (described.mid.clone(), track)));
+        }
+        self.unsettled.push(known.room);
+        published
+    }
+
+    fn subscribe(&mut self, member: u32, audio: Option<u8>, video: Option<u8>, restart: bool) {
+        let Some(known) = self.members.get_mut(member) else { return };
+        if !known.rights.subscribe {
+            return self.refuse(member, "subscribe", "your role may not subscribe", true);
+        }
+        let Ok(credentials) = IceCredentials::random(self.number) else {
+            return self.refuse(member, "subscribe", "the system gives no randomness", false);
+        };
+        if restart && let Some(leg) = known.subscribe.as_mut() {
+            let before = leg.transport.fragment().to_owned();
+            let offer = leg.transport.restart(credentials);
+            let after = leg.transport.fragment().to_owned();
+            self.demux.remove_fragment(&before);
+            self.demux.add_fragment(&after, member, Leg::Subscribe);
+            return self.tell(member, Told::Offer { offer });
+        }
+        let limit = self.config.slots_limit;
+        let audio = audio.unwrap_or(self.config.audio_slots).min(limit);
+        let video = video.unwrap_or(self.config.video_slots).min(limit);
+        self.close_subscribe(member);
+        match self.open_subscribe(member, credentials, audio, video) {
+            Ok(offer) => self.tell(member, Told::Offer { offer }),
+            Err(error) => self.refuse(member, "subscribe", &format!("no transport could be made: {error}"), false),
+        }
+    }
+
+    fn open_subscribe(
+        &mut self,
+        member: u32,
+        credentials: IceCredentials,
+        audio: u8,
+        video: u8,
+    ) -> Result<String, getrandom::Error> {
+        let now = self.clock.instant_at(self.now);
+        let estimates = Settings {
+            start: self.config.start_bits_per_second,
+            max: self.config.subscribe_bits_per_second,
+            ..Settings::default()
+        };
+        let mut transport = SubscribeTransport::new(&self.engine, credentials, &self.addresses, estimates, now);
+        let mut sources = Sources::new()?;
+        for place in 0..u16::from(audio) + u16::from(video) {
+            transport.add_place(place >= u16::from(audio), sources.next(), sources.next());
+        }
+        let first = sources.next() as u16 & 0x7FFF;
+        let offer = transport.offer();
+        self.demux.add_fragment(transport.fragment(), member, Leg::Subscribe);
+        let leg = SubscribeLeg {
+            transport,
+            at: Vec::new(),
+            heard: self.now,
+            planned: None,
+            pacer: Pacer::new(),
+            route: None,
+            audio,
+            video,
+            next_report: self.now + FIRST_REPORT,
+            told: Reception::default(),
+            first,
+        };
+        if let Some(member) = self.members.get_mut(member) {
+            member.subscribe = Some(Box::new(leg));
+        }
+        Ok(offer)
+    }
+
+    fn answer(&mut self, member: u32, answer: &str) {
+        let leg = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut());
+        let answered = leg.map_or(Err(SdpRefusal::NoOffer), |leg| leg.transport.answer(answer));
+        match answered {
+            Ok(()) => {
+                self.begin_receiving(member);
+                self.poll_subscribed(member, None);
+            }
+            Err(refusal) => self.refuse(member, "answer", &refusal.to_string(), false),
+        }
+    }
+
+    /// A subscriber's transport is connected, or they have answered anew: now they can receive.
+    pub(crate) fn begin_receiving(&mut self, member: u32) {
+        let Some(known) = self.members.get_mut(member) else { return };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else { return };
+        let capabilities = Capabilities {
+            audio_slots: leg.audio,
+            video_slots: leg.video,
+            codecs: leg.transport.codecs().to_vec(),
+            first: leg.first,
+        };
+        let Some((plane, path)) = leg.transport.outbound() else { return };
+        let budget = plane.estimator().estimate();
+        let source = self.demux.known(path).and_then(|known| known.source);
+        leg.route = Some(Route { path, source });
+        leg.follow_estimate();
+        self.meters.connected += 1;
+        room.router.subscribe(MemberId(member.into()), capabilities, budget);
+        self.unsettled.push(known.room);
+    }
+
+    /// Sender reports for everything that a member receives.
+    pub(crate) fn report(&mut self, member: u32) {
+        let now = self.now;
+        let ntp = crate::clock::ntp();
+        let Some(known) = self.members.get_mut(member) else { return };
+        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else { return };
+        let Some(route) = leg.route else { return };
+        let Some(plane) = leg.transport.plane() else { return };
+        for (place, _, subscription) in room.router.received_by(MemberId(member.into())) {
+            let Some(timestamp) = subscription.gate.timestamp_at(now) else { continue };
+            let now = crate::forward::micros(now);
+            self.outbox.compose(route, |out| plane.report(place, ntp, timestamp, now, out));
+        }
+    }
+
+    fn view(&mut self, member: u32, view: Option<Vec<ViewWish>>) {
+        let Some(known) = self.members.get(member) else { return };
+        let Some(room) = self.rooms.get_mut(known.room) else { return };
+        let view = view.map_or(View::Everything, |wishes| {
+            let wish = |wish: ViewWish| Wish {
+                track: wish.track,
+                height: wish.height,
+                priority: wish.priority,
+            };
+            View::Only(wishes.into_iter().take(View::LIMIT).map(wish).collect())
+        });
+        room.router.set_view(MemberId(member.into()), view);
+        self.unsettled.push(known.room);
+    }
+
+    fn allow(&mut self, member: u32, track: TrackId, to: Option<Vec<u64>>) {
+        let Some(known) = self.members.get(member) else { return };
+        let Some(room) = self.rooms.get_mut(known.room) else { return };
+        let own = room.router.track(track).is_some_and(|track| track.info().publisher == MemberId(member.into()));
+        if !own {
+            return;
+        }
+        let members = to.map(|participants| {
+            let found = participants
+                .iter()
+                .filter_map(|participant| self.by_participant.get(&(room.key, *participant)));
+            found.map(|member| MemberId((*member).into())).collect()
+        });
+        room.router.allow(track, members);
+        self.unsettled.push(known.room);
+    }
+
+    fn refuse(&mut self, member: u32, of: &'static str, why: &str, forbidden: bool) {
+        let why = why.to_owned();
+        self.tell(member, Told::Refused { of, why, forbidden });
+    }
+
+    /// A publishing transport is gone: its tracks are, and its owner is told.
+    pub(crate) fn lose_publish(&mut self, member: u32) {
+        if self.close_publish(member) {
+            self.tell(member, Told::Lost("publish"));
+            self.tell_tracks(member);
+        }
+    }
+
+    /// A subscribing transport is gone, and its owner is told.
+    pub(crate) fn lose_subscribe(&mut self, member: u32) {
+        if self.close_subscribe(member) {
+            self.tell(member, Told::Lost("subscribe"));
+        }
+    }
+
+    fn close_publish(&mut self, member: u32) -> bool {
+        let Some(known) = self.members.get_mut(member) else { return false };
+        let Some(mut leg) = known.publish.take() else { return false };
+        self.demux.forget(&leg.at);
+        self.demux.remove_fragment(leg.transport.fragment());
+        if let Some(room) = self.rooms.get_mut(known.room) {
+            for track in leg.tracks.iter().flatten() {
+                room.router.unpublish(*track);
+                room.feeds.remove(track);
+            }
+            self.unsettled.push(known.room);
+        }
+        leg.transport.close();
+        while let Some(published) = leg.transport.poll() {
+            if let trefoil_peer::Published::Datagram { path, bytes } = published {
+                let route = self.route(path, None);
+                self.outbox.send(route, &bytes);
+            }
+        }
+        true
+    }
+
+    fn close_subscribe(&mut self, member: u32) -> bool {
+        let Some(known) = self.members.get_mut(member) else { return false };
+        let Some(mut leg) = known.subscribe.take() else { return false };
+        self.demux.forget(&leg.at);
+        self.demux.remove_fragment(leg.transport.fragment());
+        if let Some(room) = self.rooms.get_mut(known.room) {
+            room.router.unsubscribe(MemberId(member.into()));
+            self.unsettled.push(known.room);
+        }
+        leg.transport.close();
+        while let Some(subscribed) = leg.transport.poll() {
+            if let trefoil_peer::Subscribed::Datagram { path, bytes } = subscribed {
+                let route = self.route(path, None);
+                self.outbox.send(route, &bytes);
+            }
+        }
+        true
+    }
+}
+
+const fn is_muted(source: Source, muted: MuteState) -> bool {
+    match source {
+        Source::Microphone => muted.audio,
+        Source::Camera => muted.video,
+        Source::Screen | Source::ScreenAudio | Source::Other => false,
+    }
+}
+
+/// The first fingerprint of a description.
+fn fingerprint_of(sdp: &str) -> &str {
+    sdp.lines()
+        .find_map(|line| line.strip_prefix("a=fingerprint:"))
+        .unwrap_or_default()
+}
+
+/// Random numbers for streams.
+struct Sources {
+    state: u64,
+}
+
+impl Sources {
+    fn new() -> Result<Self, getrandom::Error> {
+        Ok(Self {
+            state: getrandom::u64()?,
+        })
+    }
+
+    /// SplitMix64: never the same twice in a transport's life.
+    fn next(&mut self) -> u32 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ mixed >> 31) as u32).max(1)
+    }
+}

@@ -1,0 +1,70 @@
+//! One room on a worker: its router, and the packets that pass through it.
+
+use std::{collections::HashMap, rc::Rc};
+
+use trefoil_rtp::Codec;
+use trefoil_sfu::{Router, RouterSettings, TrackId};
+
+use crate::{RoomKey, history::{Held, History}, timers::Planned};
+
+/// A track's packets.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    /// Whose.
+    pub(crate) member: u32,
+    /// Which of their media.
+    pub(crate) media: u8,
+    pub(crate) mid: String,
+    pub(crate) codec: Codec,
+    pub(crate) rids: Vec<String>,
+    pub(crate) histories: [History; 3],
+    /// What came since the last flush, with its encoding.
+    pub(crate) pending: Vec<(u8, Rc<Held>)>,
+}
+
+impl Feed {
+    pub(crate) fn new(member: u32, media: u8, mid: &str, codec: Codec, rids: &[String]) -> Self {
+        Self {
+            member,
+            media,
+            mid: mid.to_owned(),
+            codec,
+            rids: rids.to_vec(),
+            histories: [const { History::new() }; 3],
+            pending: Vec::new(),
+        }
+    }
+
+    pub(crate) fn find(&self, encoding: u8, sequence: u64) -> Option<&Rc<Held>> {
+        self.histories.get(usize::from(encoding))?.find(sequence)
+    }
+}
+
+/// One room.
+#[derive(Debug)]
+pub(crate) struct Room {
+    pub(crate) key: RoomKey,
+    pub(crate) router: Router,
+    pub(crate) feeds: HashMap<TrackId, Feed>,
+    /// By their place among the worker's members.
+    pub(crate) members: Vec<u32>,
+    /// Tracks with something pending.
+    pub(crate) dirty: Vec<TrackId>,
+    pub(crate) planned: Planned,
+}
+
+impl Room {
+    pub(crate) fn new(key: RoomKey, tracks_limit: usize) -> Self {
+        Self {
+            key,
+            router: Router::new(RouterSettings {
+                tracks_limit,
+                ..RouterSettings::default()
+            }),
+            feeds: HashMap::new(),
+            members: Vec::new(),
+            dirty: Vec::new(),
+            planned: None,
+        }
+    }
+}

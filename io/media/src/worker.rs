@@ -1,0 +1,512 @@
+//! A worker: one thread with its own socket, transports and rooms.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
+    },
+    time::Duration,
+};
+
+use trefoil_net::{Batch, Clock, Poller, Ready, Source, UdpSocket, Waker, sleep_precisely};
+use trefoil_peer::{Engine, Feedback, Path, Published, Subscribed, Via};
+
+use crate::{
+    Command, MediaConfig, RoomKey,
+    demux::{Demux, Known, Leg, fragment_of, is_success},
+    forward::micros,
+    handle::Tell,
+    member::Member,
+    meters::WorkerReading,
+    outbox::{Outbox, Route},
+    room::Room,
+    slab::Slab,
+    streams::Streams,
+    timers::{Timer, Timers},
+};
+
+pub(crate) const SOCKET: u64 = 0 << 32;
+pub(crate) const WAKER: u64 = 1 << 32;
+pub(crate) const LISTENER: u64 = 2 << 32;
+pub(crate) const STREAM: u64 = 3 << 32;
+
+/// How often the reading is written while something happens.
+const READING_EVERY: Duration = Duration::from_secs(1);
+/// Datagrams taken from a socket before others have their turn.
+const AT_ONCE: usize = 64;
+/// A client that is not heard for so long has gone (RFC 7675, section 5.1).
+const CONSENT: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What a worker is made of.
+pub(crate) struct WorkerParts {
+    pub(crate) number: u8,
+    pub(crate) config: MediaConfig,
+    pub(crate) engine: Engine,
+    /// Where clients are told to come.
+    pub(crate) addresses: Vec<(Via, std::net::SocketAddr)>,
+    pub(crate) sockets: Vec<UdpSocket>,
+    pub(crate) streams: Streams,
+    pub(crate) poller: Poller,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) waker: Waker,
+    pub(crate) notices: Tell,
+    pub(crate) reading: Arc<Mutex<WorkerReading>>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// A worker on its thread.
+pub(crate) struct Worker {
+    pub(crate) number: u8,
+    pub(crate) config: MediaConfig,
+    pub(crate) engine: Engine,
+    pub(crate) addresses: Vec<(Via, std::net::SocketAddr)>,
+    pub(crate) clock: Clock,
+    /// Since the clock started; looked at once in a turn.
+    pub(crate) now: Duration,
+    pub(crate) poller: Poller,
+    pub(crate) outbox: Outbox,
+    pub(crate) rooms: Slab<Room>,
+    pub(crate) members: Slab<Member>,
+    pub(crate) by_key: HashMap<RoomKey, u32>,
+    pub(crate) by_participant: HashMap<(RoomKey, u64), u32>,
+    pub(crate) demux: Demux,
+    pub(crate) timers: Timers,
+    pub(crate) notices: Tell,
+    /// Rooms with packets to forward.
+    pub(crate) dirty: Vec<u32>,
+    /// Rooms in which something has changed that the router must look at.
+    pub(crate) unsettled: Vec<u32>,
+    /// Of the datagram that is being read.
+    pub(crate) feedback: Vec<Feedback>,
+    datagram: Vec<u8>,
+    pub(crate) meters: WorkerReading,
+    commands: Receiver<Command>,
+    waker: Waker,
+    reading: Arc<Mutex<WorkerReading>>,
+    read_at: Duration,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    pub(crate) fn new(parts: WorkerParts) -> Self {
+        Self {
+            number: parts.number,
+            config: parts.config,
+            engine: parts.engine,
+            addresses: parts.addresses,
+            clock: Clock::start(),
+            now: Duration::ZERO,
+            poller: parts.poller,
+            outbox: Outbox {
+                batch: Batch::new(),
+                sockets: parts.sockets,
+                streams: parts.streams,
+            },
+            rooms: Slab::default(),
+            members: Slab::default(),
+            by_key: HashMap::new(),
+            by_participant: HashMap::new(),
+            demux: Demux::default(),
+            timers: Timers::default(),
+            notices: parts.notices,
+            dirty: Vec::new(),
+            unsettled: Vec::new(),
+            feedback: Vec::new(),
+            datagram: Vec::new(),
+            meters: WorkerReading::default(),
+            commands: parts.commands,
+            waker: parts.waker,
+            reading: parts.reading,
+            read_at: Duration::ZERO,
+            stop: parts.stop,
+        }
+    }
+
+    /// Runs until it is stopped.
+    pub(crate) fn run(mut self) {
+        sleep_precisely();
+        while !self.stop.load(Ordering::Acquire) {
+            if let Err(error) = self.turn() {
+                tracing::error!(%error, worker = self.number, "a media worker cannot wait for its sockets and ends");
+                return;
+            }
+        }
+        self.say_goodbye();
+    }
+
+    /// Waits once and handles all that is ready.
+    fn turn(&mut self) -> io::Result<()> {
+        let next_reading = self.read_at + READING_EVERY;
+        let due = self.timers.next().map_or(next_reading, |due| due.min(next_reading));
+        let ready = self.poller.wait(Some(due.saturating_sub(self.clock.elapsed())))?;
+        self.now = self.clock.elapsed();
+        for index in 0..ready {
+            if let Some(event) = self.poller.ready(index) {
+                self.handle(event);
+            }
+        }
+        self.forward();
+        self.due();
+        self.settle();
+        self.forward();
+        self.outbox.batch.flush();
+        self.outbox.streams.flush(&self.poller);
+        if self.now >= next_reading {
+            self.write_reading();
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Ready) {
+        let index = (event.token & u64::from(u32::MAX)) as usize;
+        match event.token & !u64::from(u32::MAX) {
+            SOCKET => self.take_datagrams(index),
+            LISTENER => self.outbox.streams.accept(index, &self.poller, self.now),
+            STREAM => self.take_from_stream(index, event.readable, event.writable),
+            _ => {
+                self.waker.clear();
+                while let Ok(command) = self.commands.try_recv() {
+                    self.obey(command);
+                }
+            }
+        }
+    }
+
+    fn take_datagrams(&mut self, index: usize) {
+        self.outbox.batch.make_room(AT_ONCE);
+        let Some(socket) = self.outbox.sockets.get(index) else { return };
+        let port = socket.local().port();
+        let Ok(slots) = self.outbox.batch.receive(socket, AT_ONCE) else { return };
+        let mut datagram = std::mem::take(&mut self.datagram);
+        for slot in slots {
+            let Some(received) = self.outbox.batch.received(slot) else { continue };
+            let Some(socket) = self.outbox.sockets.get(index) else { continue };
+            let local = received.local.unwrap_or_else(|| socket.local().ip());
+            let source = socket.source(local);
+            let path = Path {
+                via: Via::Udp,
+                remote: received.from,
+                local: self.advertised(Via::Udp, std::net::SocketAddr::new(local, port)),
+            };
+            for span in received.segments() {
+                datagram.clear();
+                datagram.extend_from_slice(self.outbox.batch.bytes(span));
+                self.receive(path, Some(source), &mut datagram);
+            }
+        }
+        self.datagram = datagram;
+    }
+
+    /// The candidate that stands for one of our addresses: itself, or the external one of its family.
+    pub(crate) fn advertised(&self, via: Via, local: std::net::SocketAddr) -> std::net::SocketAddr {
+        let known = |address: &&(Via, std::net::SocketAddr)| address.0 == via && address.1 == local;
+        let alike = |address: &&(Via, std::net::SocketAddr)| {
+            address.0 == via && address.1.is_ipv4() == local.is_ipv4()
+        };
+        let found = self
+            .addresses
+            .iter()
+            .find(known)
+            .or_else(|| self.addresses.iter().find(alike));
+        found.map_or(local, |(_, address)| *address)
+    }
+
+    /// A datagram came, over UDP or framed over TCP.
+    pub(crate) fn receive(&mut self, path: Path, source: Option<Source>, datagram: &mut [u8]) {
+        let first = datagram.first().copied().unwrap_or(u8::MAX);
+        let known = self.demux.known(path);
+        let of_fragment = if first < 4 {
+            fragment_of(datagram).and_then(|fragment| self.demux.of_fragment(fragment))
+        } else {
+            None
+        };
+        let known = match (known, of_fragment) {
+            (Some(known), None) => known,
+            (_, Some((member, leg))) => Known { member, leg, source },
+            (None, None) => {
+                self.meters.strangers += 1;
+                return;
+            }
+        };
+        match known.leg {
+            Leg::Publish => self.receive_published(known, path, datagram),
+            Leg::Subscribe => self.receive_from_subscriber(known, path, datagram),
+        }
+    }
+
+    fn receive_published(&mut self, known: Known, path: Path, datagram: &[u8]) {
+        let now = self.now;
+        let member = self.members.get_mut(known.member);
+        let Some(leg) = member.and_then(|member| member.publish.as_mut()) else { return };
+        let first = datagram.first().copied().unwrap_or(0);
+        if (128..192).contains(&first) && !leg.allowance.take(datagram.len(), now) {
+            self.meters.policed += 1;
+            return;
+        }
+        leg.heard = now;
+        leg.transport.receive(path, datagram, self.clock.instant_at(now));
+        self.poll_published(known.member, known.source);
+    }
+
+    fn receive_from_subscriber(&mut self, known: Known, path: Path, datagram: &mut [u8]) {
+        let (member, now) = (known.member, self.now);
+        let Some(leg) = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut()) else { return };
+        leg.heard = now;
+        if !(128..192).contains(&datagram.first().copied().unwrap_or(0)) {
+            leg.transport.receive(path, datagram, self.clock.instant_at(now));
+            return self.poll_subscribed(member, known.source);
+        }
+        let Some(plane) = leg.transport.plane() else { return };
+        if !plane.receive(datagram, micros(now), &mut self.feedback) {
+            self.meters.unverified += 1;
+            return;
+        }
+        // Whoever speaks with the right key from an address that ICE has proved is where media goes.
+        let source = known.source;
+        leg.route = Some(Route { path, source });
+        leg.transport.follow(path);
+        leg.follow_estimate();
+        self.answer_feedback(member);
+        self.follow_budget(member);
+        self.pace(member);
+        self.plan_subscribe(member);
+    }
+
+    /// The estimate of a subscriber's path has changed: so does what they get.
+    fn follow_budget(&mut self, member: u32) {
+        let Some(known) = self.members.get_mut(member) else { return };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else { return };
+        let Some(plane) = leg.transport.plane() else { return };
+        let id = trefoil_sfu::MemberId(member.into());
+        plane.estimator_mut().demand(room.router.demand(id));
+        room.router.set_budget(id, plane.estimator().estimate());
+        if room.router.is_unsettled(id) {
+            self.unsettled.push(known.room);
+        }
+    }
+
+    pub(crate) fn poll_publish(&mut self, member: u32) {
+        self.poll_published(member, None);
+    }
+
+    /// Takes everything that a publishing transport has to say; `source` is where its last datagram came to.
+    pub(crate) fn poll_published(&mut self, member: u32, source: Option<Source>) {
+        let mut closed = false;
+        loop {
+            let leg = self.members.get_mut(member).and_then(|member| member.publish.as_mut());
+            let Some(published) = leg.and_then(|leg| leg.transport.poll()) else { break };
+            match published {
+                Published::Datagram { path, bytes } => {
+                    let route = self.route(path, source);
+                    if is_success(&bytes) {
+                        self.learn(member, Leg::Publish, route);
+                    }
+                    self.outbox.send(route, &bytes);
+                }
+                Published::Packet(packet) => self.ingest(member, *packet),
+                Published::Report {
+                    media,
+                    encoding,
+                    microseconds,
+                    timestamp,
+                } => self.note_report(member, (media, encoding), microseconds, timestamp),
+                Published::Connected => self.meters.connected += 1,
+                Published::Closed => closed = true,
+            }
+        }
+        let leg = self.members.get(member).and_then(|member| member.publish.as_ref());
+        if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
+            self.lose_publish(member);
+        }
+        self.plan_publish(member);
+    }
+
+    fn note_report(&mut self, member: u32, (media, encoding): (u8, u8), microseconds: u64, timestamp: u32) {
+        let Some(known) = self.members.get(member) else { return };
+        let track = known.publish.as_ref().and_then(|leg| *leg.tracks.get(usize::from(media))?);
+        if let (Some(track), Some(room)) = (track, self.rooms.get_mut(known.room)) {
+            room.router.report(track, encoding, microseconds, timestamp);
+        }
+    }
+
+    /// Takes everything that a subscribing transport has to say.
+    pub(crate) fn poll_subscribed(&mut self, member: u32, source: Option<Source>) {
+        let mut closed = false;
+        loop {
+            let leg = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut());
+            let Some(subscribed) = leg.and_then(|leg| leg.transport.poll()) else { break };
+            match subscribed {
+                Subscribed::Datagram { path, bytes } => {
+                    let route = self.route(path, source);
+                    if is_success(&bytes) {
+                        self.learn(member, Leg::Subscribe, route);
+                    }
+                    self.outbox.send(route, &bytes);
+                }
+                Subscribed::Connected => self.begin_receiving(member),
+                Subscribed::Data {
+                    channel,
+                    binary: _,
+                    data,
+                } => self.relay_data(member, channel, &data),
+                Subscribed::Closed => closed = true,
+            }
+        }
+        let leg = self.members.get(member).and_then(|member| member.subscribe.as_ref());
+        if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
+            self.lose_subscribe(member);
+        }
+        self.plan_subscribe(member);
+    }
+
+    /// How a path is answered: as its last datagram came, or as is known of it.
+    pub(crate) fn route(&self, path: Path, source: Option<Source>) -> Route {
+        let known = || self.demux.known(path).and_then(|known| known.source);
+        Route {
+            path,
+            source: known().or(source),
+        }
+    }
+
+    fn learn(&mut self, member: u32, leg: Leg, route: Route) {
+        let Some(known) = self.members.get_mut(member) else { return };
+        let proved = match leg {
+            Leg::Publish => known.publish.as_mut().map(|leg| &mut leg.at),
+            Leg::Subscribe => known.subscribe.as_mut().map(|leg| &mut leg.at),
+        };
+        let source = route.source;
+        if let Some(proved) = proved {
+            self.demux.learn(route.path, Known { member, leg, source }, proved);
+        }
+    }
+
+    /// Looks after everybody whose time has come.
+    fn due(&mut self) {
+        while let Some((at, timer)) = self.timers.pop(self.now) {
+            match timer {
+                Timer::Publish(member) => self.publish_due(member, at),
+                Timer::Subscribe(member) => self.subscribe_due(member, at),
+                Timer::Room(room) => self.room_due(room, at),
+            }
+        }
+    }
+
+    fn publish_due(&mut self, member: u32, at: Duration) {
+        let (now, instant) = (self.now, self.clock.instant_at(self.now));
+        let Some(leg) = self.members.get_mut(member).and_then(|member| member.publish.as_mut()) else { return };
+        if leg.planned != Some(at) {
+            return;
+        }
+        leg.planned = None;
+        if now.saturating_sub(leg.heard) > CONSENT {
+            return self.lose_publish(member);
+        }
+        if leg.transport.due() <= instant {
+            leg.transport.handle_timeout(instant);
+        }
+        self.poll_published(member, None);
+    }
+
+    fn subscribe_due(&mut self, member: u32, at: Duration) {
+        let (now, instant) = (self.now, self.clock.instant_at(self.now));
+        let Some(leg) = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut()) else { return };
+        if leg.planned != Some(at) {
+            return;
+        }
+        leg.planned = None;
+        if now.saturating_sub(leg.heard) > CONSENT {
+            return self.lose_subscribe(member);
+        }
+        let report = now >= leg.next_report;
+        if report {
+            leg.next_report = now + LOOK_EVERY;
+        }
+        let engine = leg.transport.due() <= instant;
+        if engine {
+            leg.transport.handle_timeout(instant);
+        }
+        self.pace(member);
+        if report {
+            self.report(member);
+            self.tell_reception(member);
+        }
+        if engine {
+            self.poll_subscribed(member, None);
+        } else {
+            self.plan_subscribe(member);
+        }
+    }
+
+    fn room_due(&mut self, room: u32, at: Duration) {
+        let Some(known) = self.rooms.get_mut(room) else { return };
+        if known.planned == Some(at) {
+            known.planned = None;
+            known.router.handle_timeout(self.now);
+            self.outputs(room);
+        }
+    }
+
+    /// Lets routers look at what has changed.
+    fn settle(&mut self) {
+        while let Some(room) = self.unsettled.pop() {
+            if let Some(known) = self.rooms.get_mut(room) {
+                known.router.settle(self.now);
+                self.outputs(room);
+            }
+        }
+    }
+
+    pub(crate) fn plan_room(&mut self, room: u32) {
+        if let Some(known) = self.rooms.get_mut(room)
+            && let Some(due) = known.router.poll_timeout()
+        {
+            self.timers.plan(&mut known.planned, Timer::Room(room), due);
+        }
+    }
+
+    pub(crate) fn plan_publish(&mut self, member: u32) {
+        let soonest = self.now + Duration::from_millis(1);
+        if let Some(leg) = self.members.get_mut(member).and_then(|member| member.publish.as_mut()) {
+            let due = self.clock.elapsed_at(leg.transport.due()).max(soonest);
+            let due = due.min(self.now + LOOK_EVERY);
+            self.timers.plan(&mut leg.planned, Timer::Publish(member), due);
+        }
+    }
+
+    pub(crate) fn plan_subscribe(&mut self, member: u32) {
+        let Some(leg) = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut()) else { return };
+        let engine = self.clock.elapsed_at(leg.transport.due());
+        let pacer = leg.pacer.poll_timeout();
+        let estimator = leg.transport.plane_ref().and_then(|plane| plane.estimator().poll_timeout());
+        let own = [pacer, estimator]
+            .into_iter()
+            .flatten()
+            .map(|due| Duration::from_micros(due.0));
+        let due = own.fold(engine.min(leg.next_report), Duration::min);
+        let soonest = self.now + Duration::from_micros(500);
+        self.timers.plan(&mut leg.planned, Timer::Subscribe(member), due.max(soonest));
+    }
+
+    fn write_reading(&mut self) {
+        self.read_at = self.now;
+        self.meters.rooms = self.rooms.len() as u64;
+        self.meters.members = self.members.len() as u64;
+        self.meters.addresses = self.demux.len() as u64;
+        self.meters.sums = self.outbox.batch.sums();
+        *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = self.meters;
+    }
+
+    fn say_goodbye(&mut self) {
+        self.now = self.clock.elapsed();
+        for member in self.members.numbers() {
+            self.leave(member);
+        }
+        self.outbox.batch.flush();
+        self.outbox.streams.flush(&self.poller);
+    }
+}
