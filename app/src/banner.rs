@@ -11,6 +11,8 @@ pub(crate) struct Banner {
     pub(crate) https: Vec<SocketAddr>,
     /// Where STUN and TURN listen; empty if they do not run.
     pub(crate) relay: Vec<SocketAddr>,
+    /// Where media goes through the server, if it does.
+    pub(crate) media: Vec<SocketAddr>,
     /// How the world reaches the page, if that was configured.
     pub(crate) public_url: Option<String>,
     /// Whether guests may join without a token.
@@ -23,7 +25,7 @@ impl fmt::Display for Banner {
         if self.development {
             write!(
                 f,
-                ", development mode: guests may join, and only this machine can reach it"
+                ", development mode: guests may join, from this machine only"
             )?;
         }
         writeln!(f, "\n")?;
@@ -35,6 +37,9 @@ impl fmt::Display for Banner {
         }
         for relay in &self.relay {
             writeln!(f, "  STUN and TURN          {relay} (UDP, TCP)")?;
+        }
+        for media in &self.media {
+            writeln!(f, "  group media            {media} (UDP, TCP)")?;
         }
         if let Some(rooms) = self.rooms {
             let link = self
@@ -67,6 +72,7 @@ mod tests {
             rooms: Some("127.0.0.1:8080".parse().unwrap()),
             https: Vec::new(),
             relay: vec!["127.0.0.1:3478".parse().unwrap()],
+            media: Vec::new(),
             public_url: None,
             development: true,
         };
@@ -84,6 +90,7 @@ mod tests {
             rooms: Some("0.0.0.0:8080".parse().unwrap()),
             https: Vec::new(),
             relay: Vec::new(),
+            media: Vec::new(),
             public_url: Some("https://meet.example.org/".to_owned()),
             development: false,
         };

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use trefoil_media::MediaConfig;
 use trefoil_relay::{Certificate, RelayConfig};
 use trefoil_server::ServerConfig;
 
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     /// STUN and TURN.
     pub(crate) relay: RelayConfig,
+    /// Forwarding of audio, video and data.
+    pub(crate) media: MediaConfig,
     /// HTTPS; TURN over TLS answers on the same addresses.
     pub(crate) https: HttpsConfig,
     /// What is logged, and how.
@@ -90,6 +93,7 @@ impl Config {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         self.server.check().context("in [server]")?;
         self.relay.check().context("in [relay]")?;
+        self.media.check().context("in [media]")?;
         if !self.https.listen.is_empty() {
             let named = self
                 .server

@@ -20,6 +20,7 @@ use clap::Parser;
 use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
+    die_of_panics();
     let Arguments { command, serve } = Arguments::parse();
     let done = match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(arguments) => serve::run(&arguments),
@@ -34,4 +35,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A panic anywhere ends the process, as if it aborted; only the WebRTC engine may panic for one transport alone.
+fn die_of_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        if !trefoil_peer::is_guarded() {
+            std::process::abort();
+        }
+    }));
 }

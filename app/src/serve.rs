@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use trefoil_auth::Secret;
+use trefoil_media::Media;
 use trefoil_relay::Relay;
-use trefoil_server::Server;
+use trefoil_server::{MediaLink, Server};
 
 use crate::{
     arguments::{Only, ServeArguments},
@@ -24,6 +25,8 @@ use crate::{
 
 /// How often a draining process looks whether anybody is left.
 const DRAIN_LOOK: Duration = Duration::from_secs(1);
+/// What the media server may have to tell at once.
+const NOTICES: usize = 16_384;
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
@@ -87,18 +90,24 @@ async fn start(config: &Config, only: Option<Only>) -> anyhow::Result<Running> {
         .map_or((config.relay.listen.as_slice(), named), |relay| {
             (relay.listening(), relay.listening_tls())
         });
+    let mut media = None;
     let server = match only {
         Some(Only::Relay) => None,
         None | Some(Only::Rooms) => {
             let ice = ice_servers(&config.relay, udp, &[tls, &https].concat());
-            let started = Server::start(config.server.clone(), ice).await;
+            let link = link_media(config)?;
+            media = link.as_ref().map(|link| link.media.clone());
+            let started = Server::start(config.server.clone(), ice, link).await;
             Some(Arc::new(started.context("rooms and signalling could not start")?))
         }
     };
     if let (Some(server), Some(relay)) = (&server, &relay) {
         server.register(|registry| relay.register(registry.sub_registry_with_prefix("trefoil")));
     }
-    let running = Running { server, relay };
+    if let (Some(server), Some(media)) = (&server, &media) {
+        server.register(|registry| media.register(registry.sub_registry_with_prefix("trefoil")));
+    }
+    let running = Running { server, relay, media };
     if let Some(front) = front {
         front.serve(Behind {
             server: running.server.clone(),
@@ -109,11 +118,23 @@ async fn start(config: &Config, only: Option<Only>) -> anyhow::Result<Running> {
     Ok(running)
 }
 
+/// Starts the media server, if there is to be one, and the queue for what it has to tell.
+fn link_media(config: &Config) -> anyhow::Result<Option<MediaLink>> {
+    if !config.media.enabled {
+        return Ok(None);
+    }
+    let (sender, notices) = tokio::sync::mpsc::channel(NOTICES);
+    let tell = Arc::new(move |notice| sender.try_send(notice).is_ok());
+    let media = Media::start(&config.media, tell).context("the media server could not start")?;
+    Ok(Some(MediaLink { media, notices }))
+}
+
 /// What was started.
 struct Running {
     server: Option<Arc<Server>>,
     /// Its threads end when the last who knows it is gone.
     relay: Option<Arc<Relay>>,
+    media: Option<Media>,
 }
 
 impl Running {
@@ -137,6 +158,9 @@ impl Running {
         if let Some(server) = self.server {
             server.stop().await;
         }
+        if let Some(media) = self.media {
+            media.stop();
+        }
     }
 
     #[allow(
@@ -152,6 +176,7 @@ impl Running {
                 .as_ref()
                 .map_or_else(Vec::new, |relay| relay.listening().to_vec()),
             public_url: config.server.public_url.clone(),
+            media: self.media.as_ref().map_or_else(Vec::new, |media| media.listening().to_vec()),
             development: self.server.as_ref().is_some_and(|server| server.is_development()),
         };
         println!("{banner}");

@@ -45,7 +45,7 @@ pub enum Refusal {
         retry_after_seconds: u64,
     },
     /// The room asks for a topology that this server cannot do.
-    #[error("the room asks for the topology {}, which this server cannot do yet; set it to p2p", .0.name())]
+    #[error("the room asks for the topology {}, which this server cannot do; set it to auto or p2p", .0.name())]
     UnsupportedTopology(Topology),
     /// There is nothing to resume.
     #[error("the session is unknown, too old, or missed too much; join afresh with your token")]

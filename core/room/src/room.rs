@@ -182,9 +182,7 @@ impl Room {
     /// # Errors
     /// The same refusals as [`Room::join`].
     pub fn may_join(&self, identity: &str, now: Moment) -> Result<(), Refusal> {
-        if self.view.settings.topology != Topology::P2p {
-            return Err(Refusal::UnsupportedTopology(self.view.settings.topology));
-        }
+        self.rules.may_be(self.view.settings.topology)?;
         if let Some(until) = self.kicked.get(identity).filter(|until| **until > now) {
             return Err(Refusal::Kicked {
                 retry_after_seconds: until.since(now).as_millis().div_ceil(1000) as u64,
@@ -340,6 +338,7 @@ impl Room {
         let settings: RoomSettings = self.view.settings.after(change);
         if settings != self.view.settings {
             self.view.settings = settings;
+            self.view.crowded = self.is_crowded();
             self.tell(Audience::Everybody, Event::RoomUpdated(self.view.clone()));
         }
     }
@@ -384,6 +383,7 @@ impl Room {
         self.seats.remove(&member.participant.identity);
         if self.members.is_empty() {
             self.empty_since = Some(now);
+            self.view.crowded = false;
         }
         Some(member)
     }
@@ -404,7 +404,17 @@ impl Room {
             }),
         );
         self.empty_since = None;
+        if !self.view.crowded && self.is_crowded() {
+            self.view.crowded = true;
+            self.tell(Audience::Everybody, Event::RoomUpdated(self.view.clone()));
+        }
         seat
+    }
+
+    /// Whether media should go through a server, where the room may choose.
+    fn is_crowded(&self) -> bool {
+        let choose = self.view.settings.topology == Topology::Auto && self.rules.media_server;
+        choose && (self.view.crowded || self.members.len() > 2)
     }
 
     fn new_id(&mut self) -> ParticipantId {

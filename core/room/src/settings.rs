@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::Refusal;
+
 /// How media travels between the people of a room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Topology {
@@ -12,6 +14,8 @@ pub enum Topology {
     Sfu,
     /// Through a mixer (RFC 7667 section 3.6).
     Mixed,
+    /// Each to each while there are two, through a Selective Forwarding Middlebox from the third on.
+    Auto,
 }
 
 impl Topology {
@@ -22,6 +26,7 @@ impl Topology {
             Self::P2p => "p2p",
             Self::Sfu => "sfu",
             Self::Mixed => "mixed",
+            Self::Auto => "auto",
         }
     }
 }
@@ -74,6 +79,22 @@ pub struct Rules {
     pub resume_window: Duration,
     /// Who was kicked stays out for this long.
     pub kick_lasts: Duration,
+    /// Whether media can travel through a server at all.
+    pub media_server: bool,
+}
+
+impl Rules {
+    /// Whether a room may be of this topology.
+    ///
+    /// # Errors
+    /// `unsupported_topology`.
+    pub const fn may_be(self, topology: Topology) -> Result<(), Refusal> {
+        match topology {
+            Topology::P2p | Topology::Auto => Ok(()),
+            Topology::Sfu if self.media_server => Ok(()),
+            Topology::Sfu | Topology::Mixed => Err(Refusal::UnsupportedTopology(topology)),
+        }
+    }
 }
 
 impl Default for Rules {
@@ -82,6 +103,7 @@ impl Default for Rules {
             seat_freed_after: Duration::from_secs(18),
             resume_window: Duration::from_secs(30),
             kick_lasts: Duration::from_secs(60),
+            media_server: false,
         }
     }
 }
@@ -95,4 +117,18 @@ pub struct RoomView {
     pub name: Arc<str>,
     /// How it is set up.
     pub settings: RoomSettings,
+    /// Under [`Topology::Auto`]: whether there were more than two, so that media goes through a server now.
+    pub crowded: bool,
+}
+
+impl RoomView {
+    /// How media travels now; never [`Topology::Auto`].
+    #[must_use]
+    pub const fn topology(&self) -> Topology {
+        match self.settings.topology {
+            Topology::Auto if self.crowded => Topology::Sfu,
+            Topology::Auto => Topology::P2p,
+            settled => settled,
+        }
+    }
 }

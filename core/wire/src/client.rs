@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{Role, is_too_deep};
+use crate::{MediaAsk, Role, is_too_deep};
 
 /// One message of a client.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ pub enum ClientMessage<'a> {
     },
     /// Asks for fresh ICE servers.
     IceServers,
+    /// Something for the media server.
+    Media(MediaAsk),
 }
 
 /// How to come in: with a token, as a guest, or back into a session.
@@ -130,7 +132,7 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
 
 impl<'a> ClientMessage<'a> {
     /// The types of all messages that a client may send.
-    pub const TYPES: [&'static str; 11] = [
+    pub const TYPES: [&'static str; 16] = [
         "join",
         "signal",
         "message",
@@ -142,6 +144,11 @@ impl<'a> ClientMessage<'a> {
         "leave",
         "ping",
         "ice_servers",
+        "publish",
+        "subscribe",
+        "answer",
+        "view",
+        "allow",
     ];
 
     /// Reads one message.
@@ -172,6 +179,7 @@ impl<'a> ClientMessage<'a> {
             "ice_servers" => Ok(Self::IceServers),
             "ping" => fields(text, "ping").map(|Ping { received }| Self::Ping { received }),
             "update" | "mute" | "role" | "lock" | "kick" => change(text, &envelope.kind),
+            kind if MediaAsk::TYPES.contains(&kind) => fields(text, kind).map(Self::Media),
             unknown => Err(Unreadable {
                 of: Some(unknown.chars().take(64).collect()),
                 unknown_type: true,
@@ -194,6 +202,7 @@ impl<'a> ClientMessage<'a> {
             Self::Leave => "leave",
             Self::Ping { .. } => "ping",
             Self::IceServers => "ice_servers",
+            Self::Media(ask) => ask.kind(),
         }
     }
 }

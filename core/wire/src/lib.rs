@@ -5,11 +5,16 @@
 mod client;
 mod depth;
 pub mod http;
+mod media;
 mod server;
 mod shared;
 
 pub use client::{ClientMessage, Join, JoinResume, Unreadable};
 pub use depth::{DEPTH_LIMIT, is_too_deep};
+pub use media::{
+    LimitedBy, MediaAsk, PublishedSource, PublishedTrack, Reception, ShownTrack, Speaker, TrackKind, TrackPlace,
+    TrackReception, TrackSource, Transport,
+};
 pub use server::{Joined, Refused, Resume, ServerMessage, relayed};
 pub use shared::{IceServer, LeaveReason, Muted, Participant, Permission, Role, Room, Topology};
 

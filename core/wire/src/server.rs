@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{IceServer, LeaveReason, Participant, Room};
+use crate::{
+    IceServer, LeaveReason, Participant, PublishedTrack, Reception, Room, Speaker, TrackPlace, Transport,
+};
 
 /// One message of the server.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -77,6 +79,51 @@ pub enum ServerMessage {
     },
     /// What was asked for is not done.
     Refused(Refused),
+    /// The answer to `publish`.
+    Published {
+        /// The answer.
+        sdp: String,
+        /// The ids of the tracks.
+        tracks: Vec<TrackPlace>,
+    },
+    /// Places to receive in; `answer` it.
+    Offer {
+        /// The offer.
+        sdp: String,
+    },
+    /// What somebody publishes now, all of it.
+    Tracks {
+        /// Who.
+        participant: String,
+        /// What.
+        tracks: Vec<PublishedTrack>,
+    },
+    /// What is in your places now; the others are empty.
+    Slots {
+        /// Which track in which m= section.
+        slots: Vec<TrackPlace>,
+    },
+    /// Who speaks now, the one with the floor first.
+    Speakers {
+        /// Who.
+        speakers: Vec<Speaker>,
+    },
+    /// What of one of your tracks anybody needs.
+    Needed {
+        /// Which.
+        track: String,
+        /// Whether anything.
+        any: bool,
+        /// Which encodings, by rid.
+        rids: Vec<String>,
+    },
+    /// How you receive.
+    Reception(Reception),
+    /// A transport to the media server is gone; begin anew.
+    MediaLost {
+        /// Which.
+        transport: Transport,
+    },
 }
 
 /// You are inside, and this is how it is there.
@@ -130,7 +177,7 @@ pub struct Refused {
 
 impl ServerMessage {
     /// The types of all messages that the server may send.
-    pub const TYPES: [&'static str; 12] = [
+    pub const TYPES: [&'static str; 20] = [
         "joined",
         "signal",
         "message",
@@ -143,6 +190,14 @@ impl ServerMessage {
         "pong",
         "ice_servers",
         "refused",
+        "published",
+        "offer",
+        "tracks",
+        "slots",
+        "speakers",
+        "needed",
+        "reception",
+        "media_lost",
     ];
 
     /// The message as it goes over the wire.

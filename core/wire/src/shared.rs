@@ -39,6 +39,8 @@ pub enum Topology {
     Sfu,
     /// Through a mixer.
     Mixed,
+    /// `p2p` while there are two, `sfu` from the third on. A setting: people are told which of both it is.
+    Auto,
 }
 
 /// Why somebody is no longer in the room.

@@ -31,7 +31,7 @@ pub fn room_of(room: &RoomView) -> wire::Room {
     wire::Room {
         namespace: room.namespace.to_string(),
         name: room.name.to_string(),
-        topology: topology_of(room.settings.topology),
+        topology: topology_of(room.topology()),
         member_limit: room.settings.member_limit,
         locked: room.settings.locked,
     }
@@ -44,6 +44,7 @@ pub const fn topology_of(topology: Topology) -> wire::Topology {
         Topology::P2p => wire::Topology::P2p,
         Topology::Sfu => wire::Topology::Sfu,
         Topology::Mixed => wire::Topology::Mixed,
+        Topology::Auto => wire::Topology::Auto,
     }
 }
 
@@ -54,6 +55,7 @@ pub const fn topology_from(topology: wire::Topology) -> Topology {
         wire::Topology::P2p => Topology::P2p,
         wire::Topology::Sfu => Topology::Sfu,
         wire::Topology::Mixed => Topology::Mixed,
+        wire::Topology::Auto => Topology::Auto,
     }
 }
 

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, task::Waker};
 
 use bytes::Bytes;
 use trefoil_room::{
-    Audience, Entrance, Event, LeaveReason, Moment, Output, ParticipantId, ResumeSecret, Room, Seat,
+    Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, ResumeSecret, Room, Seat,
+    Topology,
 };
-use trefoil_wire::{IceServer, Joined, Resume, ServerMessage};
+use trefoil_wire::{IceServer, Joined, MediaAsk, Resume, ServerMessage};
 
 use crate::{
     Outbox, OutboxLimits, Overflow, Refusal, ResumeToken, close_code,
@@ -32,6 +33,19 @@ pub trait Outside {
     fn ice_servers(&self, identity: &str) -> (Vec<IceServer>, u64);
     /// Something was refused with this code.
     fn refused(&self, code: &'static str);
+    /// The media server should know this of `of`, who is in the room that is numbered `room`; whether it was told.
+    fn media(&self, room: u64, of: ParticipantId, word: MediaWord<'_>) -> bool;
+}
+
+/// What the media server is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MediaWord<'a> {
+    /// They are there, or something about them has changed.
+    Is(&'a Participant),
+    /// They are gone.
+    Gone,
+    /// They ask for something.
+    Asks(MediaAsk),
 }
 
 /// A connection's hold on a session; a later connection makes it void.
@@ -269,6 +283,7 @@ impl Hall {
         loop {
             while let Some(Output { to, event }) = self.room.poll_output() {
                 self.changed = true;
+                self.tell_media_server(to, &event, outside);
                 self.deliver(to, event);
             }
             let Some(id) = self.overflowed.pop() else { break };
@@ -287,6 +302,60 @@ impl Hall {
                 session.lost = true;
             }
         }
+    }
+
+    /// The media server follows who is in the room, where media goes through it.
+    fn tell_media_server(&self, to: Audience, event: &Event, outside: &impl Outside) {
+        if self.room.view().topology() == Topology::P2p {
+            return;
+        }
+        let key = self.settings.key;
+        match (event, to) {
+            (Event::Joined(participant) | Event::Updated(participant), _) => {
+                outside.media(key, participant.id, MediaWord::Is(participant));
+            }
+            (Event::Left { id, .. }, _) => {
+                outside.media(key, *id, MediaWord::Gone);
+            }
+            (Event::Ended(_), Audience::One(id)) => {
+                outside.media(key, id, MediaWord::Gone);
+            }
+            (Event::RoomUpdated(_), _) => {
+                for participant in self.room.participants() {
+                    outside.media(key, participant.id, MediaWord::Is(participant));
+                }
+            }
+            (Event::Mute { .. } | Event::Ended(_), _) => {}
+        }
+    }
+
+    /// Tells one, or everybody, what the media server says. What does not `last` is not kept for those who are away.
+    pub fn pass_on(
+        &mut self,
+        to: Option<ParticipantId>,
+        message: &ServerMessage,
+        lasts: bool,
+        outside: &impl Outside,
+        now: Moment,
+    ) {
+        let message = text(message);
+        let to = match to {
+            Some(id) => vec![id],
+            None => self.sessions.keys().copied().collect(),
+        };
+        for id in to {
+            let there = self
+                .sessions
+                .get(&id)
+                .filter(|session| session.ending.is_none())
+                .map(|session| session.attached);
+            match there {
+                Some(_) if lasts => self.push(id, message.clone()),
+                Some(true) => self.push_express(id, message.clone()),
+                Some(false) | None => {}
+            }
+        }
+        self.dispatch(outside, now);
     }
 
     fn deliver(&mut self, to: Audience, event: Event) {

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use trefoil_room::{LeaveReason, Moment, MutedChange, ParticipantId, Refusal as RoomRefusal};
-use trefoil_wire::{ClientMessage, Join, ServerMessage, Unreadable, VERSION, relayed};
+use trefoil_room::{LeaveReason, Moment, MutedChange, ParticipantId, Refusal as RoomRefusal, Topology};
+use trefoil_wire::{ClientMessage, Join, MediaAsk, ServerMessage, Unreadable, VERSION, relayed};
 
 use crate::{
-    Attachment, Guard, Hall, Outside, Refusal, close_code, convert::role_from, guard::Verdict, hall::text,
+    Attachment, Guard, Hall, MediaWord, Outside, Refusal, close_code, convert::role_from, guard::Verdict, hall::text,
 };
 
 /// Reads the first message of a connection, which must be `join`.
@@ -93,7 +93,6 @@ impl Hall {
 
     fn obey(&mut self, me: ParticipantId, message: ClientMessage<'_>, outside: &impl Outside, now: Moment) {
         let kind = message.kind();
-        let room = &mut self.room;
         let done: Result<(), Refusal> = match message {
             ClientMessage::Signal { to, data } => self.signal(me, &to, data),
             ClientMessage::Message { data } => self.message(me, data),
@@ -105,28 +104,40 @@ impl Hall {
                 self.ice_servers(me, outside);
                 Ok(())
             }
+            ClientMessage::Media(ask) => self.ask_media(me, ask, outside),
             ClientMessage::Join(_) => Err(Refusal::AlreadyJoined),
-            ClientMessage::Update { name, audio, video } => room
+            ClientMessage::Update { name, audio, video } => self
+                .room
                 .update(me, name.as_deref(), MutedChange { audio, video })
                 .map_err(Into::into),
             ClientMessage::Mute {
                 participant,
                 audio,
                 video,
-            } => addressed(&participant).and_then(|target| Ok(room.mute(target, me, audio, video)?)),
+            } => addressed(&participant).and_then(|target| Ok(self.room.mute(target, me, audio, video)?)),
             ClientMessage::Role { participant, role } => addressed(&participant)
-                .and_then(|target| Ok(room.change_role(target, me, role_from(role))?)),
-            ClientMessage::Lock { locked } => room.lock(me, locked).map_err(Into::into),
+                .and_then(|target| Ok(self.room.change_role(target, me, role_from(role))?)),
+            ClientMessage::Lock { locked } => self.room.lock(me, locked).map_err(Into::into),
             ClientMessage::Kick { participant } => {
-                addressed(&participant).and_then(|target| Ok(room.kick(target, me, now)?))
+                addressed(&participant).and_then(|target| Ok(self.room.kick(target, me, now)?))
             }
             ClientMessage::Leave => {
-                room.leave(me, LeaveReason::Left, now);
+                self.room.leave(me, LeaveReason::Left, now);
                 Ok(())
             }
         };
         if let Err(refusal) = done {
             self.refuse(me, refusal, Some(kind), outside);
+        }
+    }
+
+    /// The media server answers for itself; here it is only whether there is one.
+    fn ask_media(&self, me: ParticipantId, ask: MediaAsk, outside: &impl Outside) -> Result<(), Refusal> {
+        let through_it = self.room.view().topology() != Topology::P2p;
+        if through_it && outside.media(self.key(), me, MediaWord::Asks(ask)) {
+            Ok(())
+        } else {
+            Err(Refusal::NoMediaServer)
         }
     }
 

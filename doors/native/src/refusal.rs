@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The server stops.
     #[error("the server is stopping; connect again in a moment")]
     ServerStopping,
+    /// Something for the media server, and there is none here, or it has too much to do.
+    #[error("media does not go through a server in this room now; look at room.topology, and try again in a moment")]
+    NoMediaServer,
     /// What a room refuses.
     #[error(transparent)]
     Room(#[from] trefoil_room::Refusal),
@@ -63,6 +66,7 @@ impl Refusal {
             Self::RateLimited => "rate_limited",
             Self::TooSlow => "too_slow",
             Self::ServerStopping => "server_stopping",
+            Self::NoMediaServer => "no_media_server",
             Self::Room(refusal) => refusal.code(),
         }
     }
@@ -82,6 +86,7 @@ impl Refusal {
             | Self::Elsewhere
             | Self::TooLarge
             | Self::RateLimited
+            | Self::NoMediaServer
             | Self::TooSlow => None,
         };
         Refused {

@@ -11,12 +11,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use prometheus_client::registry::Registry;
 use trefoil_net::{Poller, SocketOptions, UdpSocket, Waker, listen_tcp, local_addresses};
 use trefoil_peer::{Engine, Via};
 
 use crate::{
     Command, MediaConfig, Notice,
-    meters::{MediaReading, WorkerReading},
+    meters::{MediaReading, Meters, WorkerReading},
     streams::Streams,
     worker::{LISTENER, SOCKET, WAKER, Worker, WorkerParts},
 };
@@ -119,6 +120,12 @@ impl Media {
         MediaReading {
             workers: self.inner.workers.iter().map(read).collect(),
         }
+    }
+
+    /// Registers the metrics of all workers.
+    pub fn register(&self, registry: &mut Registry) {
+        let readings = self.inner.workers.iter().map(|worker| worker.reading.clone());
+        registry.register_collector(Box::new(Meters(readings.collect())));
     }
 
     /// Says goodbye to everybody and ends.

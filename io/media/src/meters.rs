@@ -1,5 +1,12 @@
 //! What the media server tells a monitoring system.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
 use trefoil_net::Sums;
 
 /// What one worker last said about itself; written about once a second, never for a packet.
@@ -44,4 +51,80 @@ pub struct WorkerReading {
 pub struct MediaReading {
     /// By worker.
     pub workers: Vec<WorkerReading>,
+}
+
+/// Every worker's last reading, as metrics.
+#[derive(Debug)]
+pub(crate) struct Meters(pub(crate) Vec<Arc<Mutex<WorkerReading>>>);
+
+type Picked = fn(&WorkerReading) -> u64;
+
+/// Name, help and value of each counter.
+const COUNTERS: &[(&str, &str, Picked)] = &[
+    ("media_connected", "Transports connected", |reading| reading.connected),
+    ("media_packets_received", "Packets of publishers", |reading| reading.packets_in),
+    ("media_datagrams_sent", "Datagrams sent", |reading| reading.sums.sent),
+    (
+        "media_datagrams_dropped",
+        "Datagrams that the kernel did not take",
+        |reading| reading.sums.dropped,
+    ),
+    (
+        "media_malformed",
+        "Packets whose payload is not what its codec says",
+        |reading| reading.malformed,
+    ),
+    ("media_unpublished", "Packets of nothing that is published", |reading| {
+        reading.unpublished
+    }),
+    (
+        "media_policed",
+        "Packets above what one participant may publish",
+        |reading| reading.policed,
+    ),
+    ("media_strangers", "Datagrams from nowhere known", |reading| reading.strangers),
+    ("media_unverified", "Reports that did not verify", |reading| reading.unverified),
+    ("media_keyframe_requests", "Keyframes asked for", |reading| {
+        reading.keyframes_asked
+    }),
+    ("media_data_messages", "Data messages passed on", |reading| {
+        reading.data_messages
+    }),
+    (
+        "media_data_dropped",
+        "Data messages refused, or without room",
+        |reading| reading.data_dropped,
+    ),
+    ("media_untold", "Messages to people for which there was no room", |reading| {
+        reading.untold
+    }),
+    ("media_turned_away", "Connections over TCP turned away", |reading| {
+        reading.turned_away
+    }),
+];
+
+/// Name, help and value of each gauge.
+const GAUGES: &[(&str, &str, Picked)] = &[
+    ("media_rooms", "Rooms through the media server", |reading| reading.rooms),
+    ("media_members", "People in them", |reading| reading.members),
+    ("media_addresses", "Remote addresses that proved themselves", |reading| {
+        reading.addresses
+    }),
+];
+
+impl Collector for Meters {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let read = |reading: &Arc<Mutex<WorkerReading>>| *reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let readings: Vec<WorkerReading> = self.0.iter().map(read).collect();
+        for (name, help, picked) in COUNTERS {
+            let counter: ConstCounter<u64> = ConstCounter::new(readings.iter().map(picked).sum());
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        for (name, help, picked) in GAUGES {
+            let sum: u64 = readings.iter().map(picked).sum();
+            let gauge = ConstGauge::new(i64::try_from(sum).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
+    }
 }

@@ -192,7 +192,7 @@ impl Worker {
                     encodings: u8::try_from(described.rids.len()).unwrap_or(1).max(1),
                 });
                 if let Some(id) = *track {
-                    let feed = Feed::new(member, index, &described.mid, described.codec, &described.rids);
+                    let feed = Feed::new(member, index, described.codec, &described.rids);
                     room.feeds.insert(id, feed);
                     room.router.mute(id, is_muted(source, known.muted));
                 }

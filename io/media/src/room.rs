@@ -14,7 +14,6 @@ pub(crate) struct Feed {
     pub(crate) member: u32,
     /// Which of their media.
     pub(crate) media: u8,
-    pub(crate) mid: String,
     pub(crate) codec: Codec,
     pub(crate) rids: Vec<String>,
     pub(crate) histories: [History; 3],
@@ -23,11 +22,10 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    pub(crate) fn new(member: u32, media: u8, mid: &str, codec: Codec, rids: &[String]) -> Self {
+    pub(crate) fn new(member: u32, media: u8, codec: Codec, rids: &[String]) -> Self {
         Self {
             member,
             media,
-            mid: mid.to_owned(),
             codec,
             rids: rids.to_vec(),
             histories: [const { History::new() }; 3],

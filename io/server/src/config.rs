@@ -132,7 +132,8 @@ impl Default for LimitsConfig {
 pub struct RoomsConfig {
     /// Seats in a room.
     pub member_limit: u32,
-    /// How media travels: `p2p`; `sfu` and `mixed` are refused by name until this server can do them.
+    /// How media travels: `p2p`, `sfu`, or `auto`, which is `p2p` for two and `sfu` from the third on. `mixed` is refused by
+    /// name until this server can do it.
     pub topology: TopologyConfig,
     /// How long an empty room stays, in seconds; 0 is for ever.
     pub empty_timeout_seconds: u64,
@@ -151,7 +152,7 @@ impl Default for RoomsConfig {
     fn default() -> Self {
         Self {
             member_limit: 16,
-            topology: TopologyConfig::P2p,
+            topology: TopologyConfig::Auto,
             empty_timeout_seconds: 300,
             create_on_join: true,
             guest_role: trefoil_auth::Role::Speaker,
@@ -171,6 +172,8 @@ pub enum TopologyConfig {
     Sfu,
     /// Through a mixer.
     Mixed,
+    /// Each to each for two, forwarded from the third on.
+    Auto,
 }
 
 /// How vanished clients are noticed and how long they may come back.
@@ -367,17 +370,19 @@ impl ServerConfig {
                 TopologyConfig::P2p => Topology::P2p,
                 TopologyConfig::Sfu => Topology::Sfu,
                 TopologyConfig::Mixed => Topology::Mixed,
+                TopologyConfig::Auto => Topology::Auto,
             },
             locked: false,
             empty_timeout: empty_timeout(self.rooms.empty_timeout_seconds),
         }
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self, media_server: bool) -> Rules {
         Rules {
             seat_freed_after: seconds(self.heartbeat.seat_seconds),
             resume_window: seconds(self.heartbeat.resume_seconds),
             kick_lasts: seconds(self.rooms.kick_seconds),
+            media_server,
         }
     }
 

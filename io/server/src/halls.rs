@@ -59,6 +59,19 @@ impl Halls {
         }
     }
 
+    /// The rules of all rooms.
+    pub(crate) const fn rules(&self) -> Rules {
+        self.defaults.rules
+    }
+
+    /// Does something in the hall with that key, if it is there still.
+    pub(crate) fn with_key(&self, key: u64, act: impl FnOnce(&mut Hall)) {
+        let cell = lock(&self.by_key).get(&key).and_then(Weak::upgrade);
+        if let Some(cell) = cell {
+            self.act(&cell, act);
+        }
+    }
+
     /// Does something in the hall by that name, which is made if joining may do so.
     pub(crate) fn enter<T>(
         &self,
@@ -168,6 +181,7 @@ impl Halls {
             namespace,
             name,
             settings: self.defaults.room,
+            crowded: false,
         };
         let room = Room::new(view, self.defaults.rules, seed, now);
         let hall = Hall::new(

@@ -5,6 +5,7 @@ mod addresses;
 mod config;
 mod halls;
 mod http;
+mod media;
 mod metrics;
 mod page;
 mod proxies;
@@ -17,4 +18,5 @@ pub use config::{
     TopologyConfig,
 };
 pub use http::openapi;
+pub use media::MediaLink;
 pub use server::Server;

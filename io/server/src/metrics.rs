@@ -19,7 +19,7 @@ pub(crate) struct Status {
 }
 
 /// Every code that can be counted, so that each is shown before it first happens.
-const CODES: [&str; 27] = [
+const CODES: [&str; 29] = [
     "already_joined",
     "bad_request",
     "forbidden",
@@ -28,6 +28,7 @@ const CODES: [&str; 27] = [
     "kicked",
     "malformed",
     "method_not_allowed",
+    "no_media_server",
     "no_such_participant",
     "no_such_room",
     "not_found",
@@ -46,6 +47,7 @@ const CODES: [&str; 27] = [
     "unauthorized",
     "unknown_type",
     "unsupported_topology",
+    "unusable_sdp",
     "unsupported_version",
 ];
 

@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    IceServers, ServerConfig, accept, http,
+    IceServers, MediaLink, ServerConfig, accept, http,
+    media::pass_on,
     shared::{At, Shared},
 };
 
@@ -36,10 +37,11 @@ impl Server {
     ///
     /// # Errors
     /// The configuration is not possible (see [`ServerConfig::check`]), or an address cannot be listened on.
-    pub async fn start(config: ServerConfig, ice: IceServers) -> anyhow::Result<Self> {
+    pub async fn start(config: ServerConfig, ice: IceServers, media: Option<MediaLink>) -> anyhow::Result<Self> {
         config.check()?;
         let addresses = config.listen.clone();
-        let shared = Shared::new(config, ice)?;
+        let (media, notices) = media.map_or((None, None), |link| (Some(link.media), Some(link.notices)));
+        let shared = Shared::new(config, ice, media)?;
         let router = http::router(&shared);
         let (mut listening, mut tasks) = (Vec::new(), Vec::new());
         for address in addresses {
@@ -63,6 +65,9 @@ impl Server {
             };
             timed.halls.keep_time(&at, || timed.now()).await;
         }));
+        if let Some(notices) = notices {
+            tasks.push(tokio::spawn(pass_on(shared.clone(), notices)));
+        }
         Ok(Self {
             shared,
             router,

@@ -11,8 +11,9 @@ use std::{
 use prometheus_client::registry::Registry;
 use tokio::{sync::watch, time::Instant};
 use trefoil_auth::{ApiKey, Claims, Role, Secret, sign, turn_password, turn_username, verify};
-use trefoil_native::{HallSettings, Outside, Refusal};
-use trefoil_room::{Entrance, IdSource, Moment};
+use trefoil_media::Media;
+use trefoil_native::{HallSettings, MediaWord, Outside, Refusal};
+use trefoil_room::{Entrance, IdSource, Moment, ParticipantId};
 use trefoil_wire::IceServer;
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     addresses::Addresses,
     config::whole_seconds,
     halls::{Defaults, Halls},
+    media,
     metrics::Metrics,
     proxies::Proxies,
 };
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: watch::Sender<bool>,
     guests: Mutex<IdSource>,
     ice: IceServers,
+    /// If there is a media server.
+    pub(crate) media: Option<Media>,
     started: Instant,
 }
 
@@ -45,7 +49,7 @@ pub(crate) struct Shared {
 const GUEST_KEY: &str = "guests";
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig, ice: IceServers) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new(config: ServerConfig, ice: IceServers, media: Option<Media>) -> anyhow::Result<Arc<Self>> {
         let mut seeds = [[0; 32]; 3];
         for seed in &mut seeds {
             getrandom::fill(seed)
@@ -63,7 +67,7 @@ impl Shared {
         }
         let defaults = Defaults {
             room: config.room_settings(),
-            rules: config.rules(),
+            rules: config.rules(media.is_some()),
             hall: HallSettings {
                 key: 0,
                 outbox: config.outbox_limits(),
@@ -88,6 +92,7 @@ impl Shared {
             stopping: watch::Sender::new(false),
             guests: Mutex::new(IdSource::new(guests)),
             ice,
+            media,
             started: Instant::now(),
         }))
     }
@@ -246,5 +251,12 @@ impl Outside for At<'_> {
     fn refused(&self, code: &'static str) {
         self.shared.metrics.refused(code);
         tracing::debug!(code, "refused");
+    }
+
+    fn media(&self, room: u64, of: ParticipantId, word: MediaWord<'_>) -> bool {
+        self.shared
+            .media
+            .as_ref()
+            .is_some_and(|media| media.ask(media::command(room, of, word)))
     }
 }

@@ -382,7 +382,7 @@ async fn a_configuration_that_would_let_strangers_in_or_cannot_work_does_not_sta
         ),
     ];
     for (config, words) in wrong {
-        let error = Server::start(config, ice()).await.err().unwrap().to_string();
+        let error = Server::start(config, ice(), None).await.err().unwrap().to_string();
         assert!(error.contains(words) && !error.contains(SECRET), "{error}");
     }
     let running = start(|_| {}).await;
@@ -391,7 +391,7 @@ async fn a_configuration_that_would_let_strangers_in_or_cannot_work_does_not_sta
         ..config()
     };
     assert!(
-        Server::start(taken, ice())
+        Server::start(taken, ice(), None)
             .await
             .err()
             .unwrap()
@@ -403,7 +403,7 @@ async fn a_configuration_that_would_let_strangers_in_or_cannot_work_does_not_sta
         keys: vec![key(SECRET)],
         ..config()
     };
-    let server = Server::start(public, ice()).await.unwrap();
+    let server = Server::start(public, ice(), None).await.unwrap();
     let join = token(server.listening(), json!({"room":"r","identity":"a"})).await;
     let answer = http(
         server.listening(),

@@ -31,13 +31,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("io/peer", &["core/rtp", "core/srtp", "core/bwe"]),
     (
         "io/server",
-        &["doors/native", "core/room", "core/auth", "core/wire"],
+        &["io/media", "doors/native", "core/room", "core/auth", "core/wire"],
     ),
     (
         "app",
         &[
             "io/server",
             "io/relay",
+            "io/media",
+            "io/peer",
             "io/net",
             "core/auth",
             "core/stun",

@@ -26,6 +26,7 @@ pub fn room() -> Room {
         namespace: "default".into(),
         name: "lobby".into(),
         settings: SETTINGS,
+        crowded: false,
     };
     Room::new(view, Rules::default(), [7; 32], at(0))
 }

@@ -14,9 +14,9 @@ use std::task::Waker;
 use serde_json::Value;
 use trefoil_auth::Role;
 use trefoil_native::{
-    Attachment, Guard, GuardLimits, Hall, HallSettings, Outside, Refusal, ResumeToken, Taken,
+    Attachment, Guard, GuardLimits, Hall, HallSettings, MediaWord, Outside, Refusal, ResumeToken, Taken,
 };
-use trefoil_room::{Entrance, Moment, Room, RoomSettings, RoomView, Rules, Topology};
+use trefoil_room::{Entrance, Moment, ParticipantId, Room, RoomSettings, RoomView, Rules, Topology};
 use trefoil_wire::{ClientMessage, IceServer};
 
 /// Gives the same ICE servers to all and remembers what was refused.
@@ -37,6 +37,10 @@ impl Outside for World {
 
     fn refused(&self, code: &'static str) {
         self.0.borrow_mut().push(code);
+    }
+
+    fn media(&self, _room: u64, _of: ParticipantId, _word: MediaWord<'_>) -> bool {
+        true
     }
 }
 
@@ -65,6 +69,7 @@ impl Scene {
             namespace: "default".into(),
             name: "lobby".into(),
             settings,
+            crowded: false,
         };
         let room = Room::new(view, Rules::default(), [3; 32], Moment::default());
         let outbox = trefoil_native::OutboxLimits {

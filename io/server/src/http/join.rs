@@ -47,7 +47,7 @@ pub(super) async fn join(
     let entrance = entrance(&claims);
     let name = clean_name(&entrance.name)?.to_owned();
 
-    let (settings, participants) = look_inside(&shared, &claims)?;
+    let (settings, topology, participants) = look_inside(&shared, &claims)?;
     let token = match given {
         Some(token) => token.to_owned(),
         None => shared.sign(&claims)?,
@@ -55,8 +55,8 @@ pub(super) async fn join(
     let (ice_servers, ice_ttl_seconds) = shared.ice_servers(&claims.sub, &host.name);
     let RoomSettings {
         member_limit,
-        topology,
         locked,
+        topology: _,
         empty_timeout: _,
     } = settings;
     Ok(Json(JoinAnswer {
@@ -77,9 +77,12 @@ pub(super) async fn join(
 }
 
 /// How the room is set up and who is in it, or why its door would stay closed.
-fn look_inside(shared: &Shared, claims: &Claims) -> Result<(RoomSettings, Vec<Participant>), Refusal> {
+fn look_inside(
+    shared: &Shared,
+    claims: &Claims,
+) -> Result<(RoomSettings, Topology, Vec<Participant>), Refusal> {
     let now = shared.now();
-    let seen = shared
+    let seen: Result<_, RoomRefusal> = shared
         .halls
         .peek(&claims.ns, &claims.room, now, |hall| match hall {
             Ok(hall) => {
@@ -87,13 +90,18 @@ fn look_inside(shared: &Shared, claims: &Claims) -> Result<(RoomSettings, Vec<Pa
                 room.may_join(&claims.sub, now)?;
                 Ok((
                     room.view().settings,
+                    room.view().topology(),
                     room.participants().map(participant_of).collect(),
                 ))
             }
-            Err(settings) if settings.topology != Topology::P2p => {
-                Err(RoomRefusal::UnsupportedTopology(settings.topology))
+            Err(settings) => {
+                shared.halls.rules().may_be(settings.topology)?;
+                let topology = match settings.topology {
+                    Topology::Auto => Topology::P2p,
+                    settled => settled,
+                };
+                Ok((settings, topology, Vec::new()))
             }
-            Err(settings) => Ok((settings, Vec::new())),
         })?;
     Ok(seen?)
 }

@@ -46,7 +46,7 @@ pub async fn start(change: impl FnOnce(&mut ServerConfig)) -> Server {
         ..ServerConfig::default()
     };
     change(&mut config);
-    Server::start(config, ice()).await.unwrap()
+    Server::start(config, ice(), None).await.unwrap()
 }
 
 /// A server with the keys `main`, for all namespaces, and `pole`, for the namespace of that name.

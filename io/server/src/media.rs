@@ -1,0 +1,226 @@
+//! Between rooms and the media server: what people ask becomes its commands, what it tells becomes their messages.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use trefoil_auth::Permission;
+use trefoil_media::{
+    Ask, Command, Limit, Media, MuteState, Notice, Rights, RoomKey, Source, Told, TrackId, ViewWish,
+};
+use trefoil_native::MediaWord;
+use trefoil_room::{Participant, ParticipantId};
+use trefoil_wire::{
+    LimitedBy, MediaAsk, PublishedTrack, Reception, Refused, ServerMessage, Speaker, TrackKind, TrackPlace,
+    TrackReception, TrackSource, Transport,
+};
+
+use crate::shared::{At, Shared};
+
+/// A running media server, and what it has to tell.
+#[derive(Debug)]
+pub struct MediaLink {
+    /// The media server.
+    pub media: Media,
+    /// What it was given to tell with sends here.
+    pub notices: mpsc::Receiver<Notice>,
+}
+
+/// What a hall says, as a command.
+pub(crate) fn command(room: u64, of: ParticipantId, word: MediaWord<'_>) -> Command {
+    let ask = match word {
+        MediaWord::Is(participant) => entered(participant),
+        MediaWord::Gone => Ask::Leave,
+        MediaWord::Asks(ask) => asked(ask),
+    };
+    Command {
+        room: RoomKey(room),
+        participant: of.number(),
+        ask,
+    }
+}
+
+fn entered(participant: &Participant) -> Ask {
+    let may = |permission| participant.permissions.allow(permission);
+    Ask::Enter {
+        name: participant.id.to_string().into(),
+        rights: Rights {
+            publish: may(Permission::Publish),
+            subscribe: may(Permission::Subscribe),
+            message: may(Permission::Message),
+        },
+        muted: MuteState {
+            audio: participant.muted.audio,
+            video: participant.muted.video,
+        },
+    }
+}
+
+fn asked(ask: MediaAsk) -> Ask {
+    match ask {
+        MediaAsk::Publish { sdp, tracks } => Ask::Publish {
+            offer: sdp,
+            sources: tracks
+                .into_iter()
+                .map(|track| (track.mid, source_from(track.source)))
+                .collect(),
+        },
+        MediaAsk::Subscribe {
+            audio_slots,
+            video_slots,
+            restart,
+        } => Ask::Subscribe {
+            audio: audio_slots,
+            video: video_slots,
+            restart,
+        },
+        MediaAsk::Answer { sdp } => Ask::Answer { answer: sdp },
+        MediaAsk::View { tracks } => Ask::View(tracks.map(|tracks| {
+            let wish = |shown: trefoil_wire::ShownTrack| {
+                Some(ViewWish {
+                    track: track_from(&shown.track)?,
+                    height: shown.height,
+                    priority: shown.priority,
+                })
+            };
+            tracks.into_iter().filter_map(wish).collect()
+        })),
+        MediaAsk::Allow { track, to } => Ask::Allow {
+            // There is no track 0.
+            track: track_from(&track).unwrap_or(TrackId(0)),
+            to: to.map(|to| {
+                let ids = to.iter().filter_map(|id| ParticipantId::parse(id));
+                ids.map(ParticipantId::number).collect()
+            }),
+        },
+    }
+}
+
+/// Tells everything that the media server says to whom it is for, until it says no more.
+pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
+    while let Some(Notice { room, to, told }) = notices.recv().await {
+        let lasts = !matches!(told, Told::Speakers(_) | Told::Reception(_));
+        let Some(message) = message(told, &shared) else { continue };
+        let (to, now) = (to.map(ParticipantId::from_number), shared.now());
+        let at = At {
+            shared: &shared,
+            host: "",
+        };
+        shared
+            .halls
+            .with_key(room.0, |hall| hall.pass_on(to, &message, lasts, &at, now));
+    }
+}
+
+fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
+    Some(match told {
+        Told::Published { answer, tracks } => ServerMessage::Published {
+            sdp: answer,
+            tracks: places(tracks),
+        },
+        Told::Offer { offer } => ServerMessage::Offer { sdp: offer },
+        Told::Tracks { of, tracks } => ServerMessage::Tracks {
+            participant: id_of(of),
+            tracks: tracks.into_iter().map(track_of).collect(),
+        },
+        Told::Slots(slots) => ServerMessage::Slots { slots: places(slots) },
+        Told::Speakers(speakers) => ServerMessage::Speakers {
+            speakers: speakers
+                .into_iter()
+                .map(|(who, level)| Speaker {
+                    participant: id_of(who),
+                    level,
+                })
+                .collect(),
+        },
+        Told::Needed { track, rids, any } => ServerMessage::Needed {
+            track: track_name(track),
+            any,
+            rids,
+        },
+        Told::Reception(reception) => ServerMessage::Reception(reception_of(&reception)),
+        Told::Refused { of, why, forbidden } => {
+            let code = if forbidden { "forbidden" } else { "unusable_sdp" };
+            shared.metrics.refused(code);
+            ServerMessage::Refused(Refused {
+                of: Some(of.to_owned()),
+                code: code.to_owned(),
+                message: why,
+                retry_after_seconds: None,
+            })
+        }
+        Told::Lost("publish") => ServerMessage::MediaLost {
+            transport: Transport::Publish,
+        },
+        Told::Lost(_) => ServerMessage::MediaLost {
+            transport: Transport::Subscribe,
+        },
+    })
+}
+
+fn reception_of(reception: &trefoil_media::Reception) -> Reception {
+    let tracks = reception.tracks.iter().map(|track| TrackReception {
+        track: track_name(track.track),
+        kbps: track.bits_per_second / 1000,
+        limited_by: match track.limit {
+            Limit::Nothing => LimitedBy::Nothing,
+            Limit::View => LimitedBy::View,
+            Limit::Bandwidth => LimitedBy::Bandwidth,
+        },
+    });
+    Reception {
+        estimate_kbps: reception.estimate / 1000,
+        loss: reception.loss,
+        round_trip_ms: reception.round_trip,
+        tracks: tracks.collect(),
+    }
+}
+
+fn track_of(track: trefoil_media::TrackView) -> PublishedTrack {
+    PublishedTrack {
+        track: track_name(track.track),
+        kind: if track.codec.is_video() {
+            TrackKind::Video
+        } else {
+            TrackKind::Audio
+        },
+        source: match track.source {
+            Source::Microphone => TrackSource::Microphone,
+            Source::Camera => TrackSource::Camera,
+            Source::Screen => TrackSource::Screen,
+            Source::ScreenAudio => TrackSource::ScreenAudio,
+            Source::Other => TrackSource::Other,
+        },
+        codec: track.codec.name().to_owned(),
+        muted: track.muted,
+    }
+}
+
+fn places(tracks: Vec<(String, TrackId)>) -> Vec<TrackPlace> {
+    let place = |(mid, track)| TrackPlace {
+        mid,
+        track: track_name(track),
+    };
+    tracks.into_iter().map(place).collect()
+}
+
+const fn source_from(source: TrackSource) -> Source {
+    match source {
+        TrackSource::Microphone => Source::Microphone,
+        TrackSource::Camera => Source::Camera,
+        TrackSource::Screen => Source::Screen,
+        TrackSource::ScreenAudio => Source::ScreenAudio,
+        TrackSource::Other => Source::Other,
+    }
+}
+
+fn id_of(participant: u64) -> String {
+    ParticipantId::from_number(participant).to_string()
+}
+
+fn track_name(track: TrackId) -> String {
+    format!("t_{}", track.0)
+}
+
+fn track_from(name: &str) -> Option<TrackId> {
+    name.strip_prefix("t_")?.parse().ok().map(TrackId)
+}
