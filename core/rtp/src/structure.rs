@@ -116,6 +116,8 @@ pub(crate) struct Structure {
     templates: [Template; TEMPLATES],
     template_count: usize,
     pub(crate) target_count: usize,
+    /// The highest spatial and temporal layer of each decode target.
+    target_layers: [(u8, u8); TARGETS],
     /// How many chains, each of which has one byte in a frame with chains of its own.
     chains: u32,
     /// Width and height of each spatial layer.
@@ -155,6 +157,7 @@ impl Structure {
             templates: [Template::default(); TEMPLATES],
             template_count: 0,
             target_count: usize::from(bits.small(5)?) + 1,
+            target_layers: [(0, 0); TARGETS],
             chains: 0,
             sizes: [None; SPATIAL_LAYERS as usize],
         };
@@ -163,6 +166,7 @@ impl Structure {
         for template in structure.templates.iter_mut().take(count) {
             template.indications = Indications::read(bits, targets)?;
         }
+        structure.find_target_layers();
         for template in structure.templates.iter_mut().take(count) {
             template.references = References::of_template(bits)?;
         }
@@ -239,18 +243,22 @@ impl Structure {
         Ok(template)
     }
 
-    /// The first decode target whose highest layers are these: what a target has is what its templates have.
-    pub(crate) fn target_of(&self, layers: (u8, u8)) -> Option<usize> {
-        (0..self.target_count).find(|target| self.highest_layers(*target) == layers)
+    /// What a target has is what its templates have.
+    fn find_target_layers(&mut self) {
+        for (target, (spatial, temporal)) in self.target_layers.iter_mut().enumerate() {
+            for template in self.templates.iter().take(self.template_count) {
+                if template.indications.of(target) != Indication::NotPresent {
+                    *spatial = template.spatial.max(*spatial);
+                    *temporal = template.temporal.max(*temporal);
+                }
+            }
+        }
     }
 
-    fn highest_layers(&self, target: usize) -> (u8, u8) {
-        let templates = self.templates.iter().take(self.template_count);
-        templates
-            .filter(|template| template.indications.of(target) != Indication::NotPresent)
-            .fold((0, 0), |(spatial, temporal), template| {
-                (spatial.max(template.spatial), temporal.max(template.temporal))
-            })
+    /// The first decode target whose highest layers are these.
+    pub(crate) fn target_of(&self, layers: (u8, u8)) -> Option<usize> {
+        let mut targets = self.target_layers.iter().take(self.target_count);
+        targets.position(|target| *target == layers)
     }
 
     pub(crate) fn size(&self, spatial: u8) -> Option<(u16, u16)> {
