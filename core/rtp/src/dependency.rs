@@ -3,7 +3,8 @@
 use crate::{
     Malformed,
     bits::Bits,
-    structure::{Flags, Indication, Structure, Template},
+    structure::{Flags, Indication, SPATIAL_LAYERS, Structure, Template},
+    vp9::KeyPicture,
 };
 
 /// What one dependency descriptor says of its packet.
@@ -25,7 +26,7 @@ pub struct Descriptor {
     pub switch_point: bool,
     /// No later frame refers to this one.
     pub discardable: bool,
-    /// Width and height of this spatial layer; said with each structure.
+    /// Width and height of this spatial layer, if the structure says them.
     pub size: Option<(u16, u16)>,
     /// Which decode targets the sender still produces, the first in the lowest bit; said when it changes.
     pub active_targets: Option<u32>,
@@ -37,9 +38,9 @@ pub struct Descriptor {
 pub struct DependencyReader {
     structure: Option<Structure>,
     switches: Switches,
-    /// The number of the frame that carried the structure.
+    /// The number of the last key picture's first frame, while its other frames may come.
     key_frame: Option<u16>,
-    pub(crate) key_picture: Option<u16>,
+    pub(crate) key_picture: KeyPicture,
     pub(crate) parameter_sets_in_band: bool,
 }
 
@@ -74,22 +75,28 @@ impl DependencyReader {
             None
         };
         let template = structure.definition(&mut bits, template_id, flags)?;
-        if fresh.is_some() && template.references.is_empty() {
-            self.key_frame = Some(frame_number);
+        if fresh.is_some() {
             self.switches = Switches::default();
+            if template.references.is_empty() {
+                self.key_frame = Some(frame_number);
+            }
+        }
+        let after_key = self.key_frame.map(|key| frame_number.wrapping_sub(key));
+        if after_key.is_some_and(|after| (u16::from(SPATIAL_LAYERS)..0x8000).contains(&after)) {
+            // Numbers wrap: the key picture must not come back with its own.
+            self.key_frame = None;
         }
         let descriptor = Descriptor {
             starts_frame,
             ends_frame,
             frame_number,
-            key_picture: is_of_key_picture(self.key_frame, frame_number, template.spatial),
+            // The frames of one picture are numbered in the order of their spatial layers.
+            key_picture: after_key == Some(u16::from(template.spatial)),
             spatial: template.spatial,
             temporal: template.temporal,
             switch_point: self.switches.see(structure, frame_number, &template),
             discardable: is_discardable(structure, &template),
-            size: fresh
-                .as_ref()
-                .and_then(|structure| structure.size(template.spatial)),
+            size: structure.size(template.spatial),
             active_targets,
         };
         if fresh.is_some() {
@@ -97,12 +104,6 @@ impl DependencyReader {
         }
         Ok(descriptor)
     }
-}
-
-/// The frames of one picture are numbered in the order of their spatial layers.
-fn is_of_key_picture(key_frame: Option<u16>, frame_number: u16, spatial: u8) -> bool {
-    let after = key_frame.map(|key| frame_number.wrapping_sub(key));
-    after == Some(u16::from(spatial))
 }
 
 /// Whether some target has the frame, and none has another that refers to it.

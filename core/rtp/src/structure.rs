@@ -7,7 +7,7 @@ const TEMPLATES: usize = 64;
 /// The bound on decode targets: their count has five bits.
 const TARGETS: usize = 32;
 /// More spatial layers than any scalability mode has.
-const SPATIAL_LAYERS: u8 = 4;
+pub(crate) const SPATIAL_LAYERS: u8 = 4;
 /// More temporal layers than any scalability mode has.
 const TEMPORAL_LAYERS: u8 = 8;
 /// More references than a frame can have.

@@ -150,11 +150,11 @@ fn the_layers_of_a_picture_are_told_apart_and_the_key_picture_is_whole() {
     assert_eq!(key, (0, 0, true, true, Some((320, 180))));
     assert_eq!(
         next(&|number| structure.frame(6, number)),
-        (1, 0, true, true, None)
+        (1, 0, true, true, Some((640, 360)))
     );
     assert_eq!(
         next(&|number| structure.frame(11, number)),
-        (2, 0, true, true, None)
+        (2, 0, true, true, Some((1280, 720)))
     );
     // Temporal layers 2, 1 and 2 again: each may be joined, since each refers to lower ones alone.
     for (at, layers) in [
@@ -180,6 +180,28 @@ fn the_layers_of_a_picture_are_told_apart_and_the_key_picture_is_whole() {
         let (spatial, temporal, keyframe, switch_point, _) = next(&|number| structure.frame(at, number));
         assert_eq!((spatial, temporal), layers);
         assert!(!keyframe && switch_point, "{layers:?}");
+    }
+}
+
+#[test]
+fn a_frame_with_the_number_of_an_old_key_picture_is_not_key() {
+    let (mut dependency, structure) = (DependencyReader::default(), l1t2());
+    assert!(
+        read(&mut dependency, &structure.key_frame(0, 7))
+            .unwrap()
+            .keyframe
+    );
+    assert!(
+        read(&mut dependency, &structure.frame(0, 7)).unwrap().keyframe,
+        "another packet of it"
+    );
+    for number in 8..=65_536 + 7 {
+        assert!(
+            !read(&mut dependency, &structure.frame(1, number as u16))
+                .unwrap()
+                .keyframe,
+            "{number}"
+        );
     }
 }
 

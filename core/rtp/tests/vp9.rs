@@ -58,7 +58,7 @@ fn upper_layers_of_a_key_picture_are_part_of_it_and_those_of_another_are_not() {
     assert!(read(&KEYFRAME, &mut dependency).unwrap().keyframe);
     let upper = read(&UPPER, &mut dependency).unwrap();
     assert!(upper.keyframe && upper.starts_frame && upper.ends_frame);
-    assert_eq!(upper.spatial, 1);
+    assert_eq!((upper.spatial, upper.size), (1, Some((640, 360))));
     let mut later = UPPER;
     later[2] = 0x35;
     assert!(
@@ -74,6 +74,15 @@ fn upper_layers_of_a_key_picture_are_part_of_it_and_those_of_another_are_not() {
         !read(&middle, &mut dependency).unwrap().keyframe,
         "not the first packet"
     );
+}
+
+#[test]
+fn a_picture_with_the_number_of_an_old_key_picture_is_not_key() {
+    let mut dependency = DependencyReader::default();
+    read(&KEYFRAME, &mut dependency).unwrap();
+    let next_base = [0xE8, 0x92, 0x35, 0x00, 0x08, 0x82];
+    assert!(!read(&next_base, &mut dependency).unwrap().keyframe);
+    assert!(!read(&UPPER, &mut dependency).unwrap().keyframe);
 }
 
 #[test]

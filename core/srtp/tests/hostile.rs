@@ -236,6 +236,12 @@ fn neither_sealer_nor_opener_can_be_printed() {
     assert_eq!(format!("{sealer:?} {opener:?}"), "Sealer(***) Opener(***)");
 }
 
+#[test]
+fn a_worker_may_take_sealer_and_opener_to_its_thread() {
+    fn moves<T: Send>(_: T) {}
+    moves(pair(Profile::AeadAes128Gcm, 1));
+}
+
 proptest! {
     #[test]
     fn what_is_sealed_is_opened_and_a_flipped_bit_is_not(
