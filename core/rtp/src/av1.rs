@@ -100,8 +100,9 @@ pub(crate) fn peek(
         Some(Err(Malformed::Template)) if !dependency.has_structure() => {}
         Some(Err(malformed)) => return Err(malformed),
         Some(Ok(descriptor)) => {
+            let keyframe = descriptor.key_picture && descriptor.starts_frame;
             return Ok(Peek {
-                keyframe: descriptor.key_picture && descriptor.starts_frame,
+                keyframe,
                 starts_frame: descriptor.starts_frame,
                 ends_frame: descriptor.ends_frame,
                 spatial: descriptor.spatial,
@@ -109,7 +110,7 @@ pub(crate) fn peek(
                 switch_point: descriptor.switch_point,
                 picture_id: Some(descriptor.frame_number),
                 tl0: None,
-                size: descriptor.size,
+                size: descriptor.size.filter(|_| keyframe),
                 discardable: descriptor.discardable,
             });
         }

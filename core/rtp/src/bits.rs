@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn exp_golomb_numbers_are_those_of_the_standard() {
-        let mut bits = Bits::new(&[0b1_010_011_0, 0b0100_0010, 0b1_0000_000]);
+        let mut bits = Bits::new(&[0b1010_0110, 0b0100_0010, 0b1000_0000]);
         let values: Vec<_> = (0..5).map(|_| bits.golomb().unwrap()).collect();
         assert_eq!(values, [0, 1, 2, 3, 4]);
         assert_eq!(Bits::new(&[0; 5]).golomb(), Err(Malformed::Field));

@@ -170,6 +170,6 @@ fn apply(peek: &mut Peek, dependency: &mut DependencyReader, descriptor: &[u8]) 
     peek.temporal = descriptor.temporal;
     peek.switch_point = descriptor.switch_point;
     peek.discardable = descriptor.discardable;
-    peek.size = peek.size.or(descriptor.size);
+    peek.size = peek.size.or(descriptor.size.filter(|_| peek.keyframe));
     Ok(())
 }

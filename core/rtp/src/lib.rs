@@ -20,6 +20,7 @@ mod peek;
 pub mod rtcp;
 pub mod rtx;
 mod sps;
+mod structure;
 pub mod vp8;
 pub mod vp9;
 

@@ -22,7 +22,7 @@ pub struct Peek {
     pub picture_id: Option<u16>,
     /// The running index of temporal layer 0, if it is there.
     pub tl0: Option<u8>,
-    /// Width and height of this spatial layer, if the packet says so; keyframes do.
+    /// Width and height of this spatial layer; keyframes say it, unless the sender keeps it to itself.
     pub size: Option<(u16, u16)>,
     /// Nothing refers to this frame: it can be left out without harm to any other.
     pub discardable: bool,

@@ -124,8 +124,8 @@ pub(crate) fn peek(
     if descriptor.length == payload.len() {
         return Err(Malformed::Short);
     }
-    let keyframe = is_keyframe(&descriptor, dependency);
-    let size = descriptor.sizes.get(usize::from(descriptor.spatial));
+    let keyframe = dependency.key_picture.begins(&descriptor);
+    let size = dependency.key_picture.sizes.get(usize::from(descriptor.spatial));
     Ok(Peek {
         keyframe,
         starts_frame: descriptor.starts_frame,
@@ -135,22 +135,36 @@ pub(crate) fn peek(
         switch_point: descriptor.temporal == 0 || descriptor.switching_up,
         picture_id: descriptor.picture_id,
         tl0: descriptor.tl0,
-        size: size.copied().flatten(),
+        size: size.copied().flatten().filter(|_| keyframe),
         discardable: false,
     })
 }
 
-/// Whether a frame of a key picture begins: one that refers to no earlier picture and is of spatial layer 0, or of the
-/// same picture as such a one. A higher layer without earlier pictures may also begin in a picture that is not key.
-fn is_keyframe(descriptor: &Descriptor, dependency: &mut DependencyReader) -> bool {
-    if !descriptor.starts_frame || descriptor.inter_picture_predicted {
-        return false;
+/// The picture that is being received, if it is a key picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KeyPicture {
+    id: Option<u16>,
+    sizes: [Option<(u16, u16)>; SPATIAL_LAYERS],
+}
+
+impl KeyPicture {
+    /// Whether a frame of a key picture begins: one that refers to no earlier picture and is of spatial layer 0, or of
+    /// the same picture as such a one. A higher layer without earlier pictures may also begin in a picture that is not
+    /// key.
+    fn begins(&mut self, descriptor: &Descriptor) -> bool {
+        if !descriptor.starts_frame {
+            return false;
+        }
+        let refers = descriptor.inter_picture_predicted;
+        if descriptor.spatial == 0 {
+            *self = KeyPicture {
+                id: descriptor.picture_id.filter(|_| !refers),
+                sizes: descriptor.sizes,
+            };
+            return !refers;
+        }
+        !refers && self.id.is_some() && self.id == descriptor.picture_id
     }
-    if descriptor.spatial == 0 {
-        dependency.key_picture = descriptor.picture_id;
-        return true;
-    }
-    descriptor.picture_id.is_some() && dependency.key_picture == descriptor.picture_id
 }
 
 /// Sets picture id and TL0PICIDX, where the payload has them, each in the width that it has. A payload that is no VP9

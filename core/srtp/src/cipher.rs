@@ -7,7 +7,8 @@ pub(crate) const ENCRYPTED: u32 = 1 << 31;
 
 pub(crate) enum Cipher {
     Gcm(Gcm),
-    Counter(Counter),
+    /// Keyed contexts of HMAC and AES are large.
+    Counter(Box<Counter>),
 }
 
 impl Cipher {
@@ -16,7 +17,8 @@ impl Cipher {
         match profile {
             Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => Cipher::Gcm(Gcm::new(key, &material.salt)),
             Profile::Aes128CmSha1_80 => {
-                Cipher::Counter(Counter::new(key, &material.authentication_key, &material.salt))
+                let counter = Counter::new(key, &material.authentication_key, &material.salt);
+                Cipher::Counter(Box::new(counter))
             }
         }
     }

@@ -15,7 +15,7 @@ pub use feedback::{
 };
 pub use packets::{MOST_PACKETS, Packets, Rtcp, Ssrcs, packets};
 pub use report::{
-    Blocks, Cnames, ReportBlock, cnames, write_bye, write_receiver_report, write_sdes, write_sender_report,
+    Blocks, ReportBlock, cnames, write_bye, write_receiver_report, write_sdes, write_sender_report,
 };
 pub use twcc::{MOST_STATUSES, Statuses, Twcc};
 pub use twcc_write::write_twcc;

@@ -147,7 +147,7 @@ pub fn write_bye(out: &mut [u8], ssrcs: &[u32]) -> usize {
 
 /// The sources and names of an SDES packet.
 #[derive(Clone, Copy, Debug)]
-pub struct Cnames<'a> {
+struct Cnames<'a> {
     rest: Reader<'a>,
     left: u8,
 }
