@@ -23,10 +23,7 @@ impl fmt::Display for Banner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Trefoil {}", env!("CARGO_PKG_VERSION"))?;
         if self.development {
-            write!(
-                f,
-                ", development mode: guests may join, from this machine only"
-            )?;
+            write!(f, ", development mode: guests may join, from this machine only")?;
         }
         writeln!(f, "\n")?;
         if let Some(rooms) = self.rooms {

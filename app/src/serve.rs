@@ -176,7 +176,10 @@ impl Running {
                 .as_ref()
                 .map_or_else(Vec::new, |relay| relay.listening().to_vec()),
             public_url: config.server.public_url.clone(),
-            media: self.media.as_ref().map_or_else(Vec::new, |media| media.listening().to_vec()),
+            media: self
+                .media
+                .as_ref()
+                .map_or_else(Vec::new, |media| media.listening().to_vec()),
             development: self.server.as_ref().is_some_and(|server| server.is_development()),
         };
         println!("{banner}");

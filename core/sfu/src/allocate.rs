@@ -115,7 +115,11 @@ fn next_step(
             .bits(next)
             .saturating_sub(given.map_or(0, |given| claim.bits(given)));
         let stays = claim.held().is_some_and(|held| next <= held);
-        let margin = if stays || given.is_none() { cost } else { cost + cost / 10 };
+        let margin = if stays || given.is_none() {
+            cost
+        } else {
+            cost + cost / 10
+        };
         (margin <= left).then_some((*index, next, cost.min(left)))
     };
     let least = order.iter().find_map(|index| step(index, true));
@@ -145,15 +149,17 @@ mod tests {
 
     fn claim(priority: u8, height: u16, current: Option<u8>) -> Claim {
         let sizes = [(180, 150_000), (360, 500_000), (720, 1_500_000)];
-        let choices = (0..).zip(sizes).map(|(encoding, (height, bits_per_second))| Choice {
-            layer: Layer {
-                encoding,
-                spatial: 0,
-                temporal: u8::MAX,
-            },
-            bits_per_second,
-            height,
-        });
+        let choices = (0..)
+            .zip(sizes)
+            .map(|(encoding, (height, bits_per_second))| Choice {
+                layer: Layer {
+                    encoding,
+                    spatial: 0,
+                    temporal: u8::MAX,
+                },
+                bits_per_second,
+                height,
+            });
         Claim {
             priority,
             height,
@@ -204,20 +210,39 @@ mod tests {
         let claims = [claim(1, 180, None), claim(1, 0, None), claim(1, 400, None)];
         assert_eq!(
             given(10_000_000, &claims),
-            [(Some(0), Limit::View), (None, Limit::View), (Some(1), Limit::View)]
+            [
+                (Some(0), Limit::View),
+                (None, Limit::View),
+                (Some(1), Limit::View)
+            ]
         );
     }
 
     #[test]
     fn what_fits_stays_and_what_is_new_must_fit_with_a_margin() {
-        assert_eq!(given(510_000, &[claim(1, 720, Some(1))]), [(Some(1), Limit::Bandwidth)]);
-        assert_eq!(given(510_000, &[claim(1, 720, Some(0))]), [(Some(0), Limit::Bandwidth)]);
-        assert_eq!(given(550_000, &[claim(1, 720, Some(0))]), [(Some(1), Limit::Bandwidth)]);
-        assert_eq!(given(490_000, &[claim(1, 720, Some(1))]), [(Some(0), Limit::Bandwidth)]);
+        assert_eq!(
+            given(510_000, &[claim(1, 720, Some(1))]),
+            [(Some(1), Limit::Bandwidth)]
+        );
+        assert_eq!(
+            given(510_000, &[claim(1, 720, Some(0))]),
+            [(Some(0), Limit::Bandwidth)]
+        );
+        assert_eq!(
+            given(550_000, &[claim(1, 720, Some(0))]),
+            [(Some(1), Limit::Bandwidth)]
+        );
+        assert_eq!(
+            given(490_000, &[claim(1, 720, Some(1))]),
+            [(Some(0), Limit::Bandwidth)]
+        );
     }
 
     #[test]
     fn the_demand_is_what_can_be_used() {
-        assert_eq!(demand(&[claim(1, 180, None), claim(1, 720, None), claim(1, 0, None)]), 1_650_000);
+        assert_eq!(
+            demand(&[claim(1, 180, None), claim(1, 720, None), claim(1, 0, None)]),
+            1_650_000
+        );
     }
 }

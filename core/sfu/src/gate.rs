@@ -172,11 +172,13 @@ impl Gate {
         now: Duration,
     ) -> Option<Outgoing> {
         let target = self.target?;
-        if self.current.is_none_or(|current| current.encoding != target.encoding)
-            && encoding == target.encoding
-            && self.may_begin(packet)
-        {
-            self.switch(target, packet, aligned, now);
+        // Whoever sees nothing yet begins with whatever comes first.
+        let wanted = match self.current {
+            None => encoding <= target.encoding,
+            Some(current) => current.encoding != target.encoding && encoding == target.encoding,
+        };
+        if wanted && self.may_begin(packet) {
+            self.switch(Layer { encoding, ..target }, packet, aligned, now);
         }
         let current = self.current.filter(|current| current.encoding == encoding)?;
         if packet.sequence < self.shift.first {
@@ -187,7 +189,8 @@ impl Gate {
         if packet.peek.spatial > current.spatial || packet.peek.temporal > current.temporal {
             if newest {
                 self.shift.highest = packet.sequence;
-                let picture = packet.peek.starts_frame && packet.peek.spatial == 0 && self.codec == Codec::Vp8;
+                let picture =
+                    packet.peek.starts_frame && packet.peek.spatial == 0 && self.codec == Codec::Vp8;
                 self.shift.offsets.drop_packet(packet.sequence, picture);
             }
             return None;
@@ -204,7 +207,8 @@ impl Gate {
     }
 
     fn may_begin(&self, packet: &Incoming) -> bool {
-        !self.codec.is_video() || (packet.peek.keyframe && packet.peek.starts_frame && packet.peek.spatial == 0)
+        !self.codec.is_video()
+            || (packet.peek.keyframe && packet.peek.starts_frame && packet.peek.spatial == 0)
     }
 
     fn switch(
@@ -258,7 +262,8 @@ impl Gate {
         }
         if target.temporal < current.temporal {
             next.temporal = target.temporal;
-        } else if target.temporal > current.temporal && peek.temporal > current.temporal && peek.switch_point {
+        } else if target.temporal > current.temporal && peek.temporal > current.temporal && peek.switch_point
+        {
             next.temporal = peek.temporal.min(target.temporal);
         } else if target.temporal > current.temporal && peek.keyframe {
             next.temporal = target.temporal;
@@ -333,7 +338,10 @@ impl Gate {
     #[must_use]
     pub fn timestamp_at(&self, now: Duration) -> Option<u32> {
         let last = self.last?;
-        Some(last.timestamp.wrapping_add(ticks(now.saturating_sub(last.at), self.codec)))
+        Some(
+            last.timestamp
+                .wrapping_add(ticks(now.saturating_sub(last.at), self.codec)),
+        )
     }
 }
 

@@ -27,7 +27,8 @@ impl Meter {
         self.last = now;
         let open = now.saturating_sub(self.began);
         if open >= WINDOW {
-            let measured = self.bytes * 8 * 1_000_000 / u64::try_from(open.as_micros()).unwrap_or(u64::MAX).max(1);
+            let measured =
+                self.bytes * 8 * 1_000_000 / u64::try_from(open.as_micros()).unwrap_or(u64::MAX).max(1);
             self.rate = if self.rate == 0 {
                 measured
             } else {

@@ -66,7 +66,11 @@ impl Offsets {
     }
 
     fn replace(&mut self, change: Change) {
-        if let Some(last) = self.used.checked_sub(1).and_then(|index| self.changes.get_mut(index)) {
+        if let Some(last) = self
+            .used
+            .checked_sub(1)
+            .and_then(|index| self.changes.get_mut(index))
+        {
             *last = change;
         }
     }

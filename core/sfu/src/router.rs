@@ -8,7 +8,8 @@ use std::{
 use trefoil_rtp::{Codec, Malformed};
 
 use crate::{
-    Capabilities, Gate, Incoming, Layer, MemberId, Slot, Source, Subscription, Track, TrackId, TrackInfo, View,
+    Capabilities, Gate, Incoming, Layer, MemberId, Slot, Source, Subscription, Track, TrackId, TrackInfo,
+    View,
     allocate::{self, Claim},
     speaker::Speakers,
     subscriber::Subscriber,
@@ -92,7 +93,10 @@ impl Router {
 
     /// A track is published; `None` if its publisher has as many as one may have.
     pub fn publish(&mut self, info: TrackInfo) -> Option<TrackId> {
-        let have = self.tracks.values().filter(|track| track.info.publisher == info.publisher);
+        let have = self
+            .tracks
+            .values()
+            .filter(|track| track.info.publisher == info.publisher);
         if have.count() >= self.settings.tracks_limit {
             return None;
         }
@@ -105,7 +109,9 @@ impl Router {
 
     /// A track is gone.
     pub fn unpublish(&mut self, id: TrackId) {
-        let Some(mut track) = self.tracks.remove(&id) else { return };
+        let Some(mut track) = self.tracks.remove(&id) else {
+            return;
+        };
         self.speakers.remove(id);
         for subscription in track.subscriptions.drain(..) {
             self.give_back(subscription);
@@ -124,7 +130,9 @@ impl Router {
 
     /// A track is coded otherwise from now on: whoever receives it begins again, if they can decode that.
     pub fn recode(&mut self, id: TrackId, codec: Codec) {
-        let Some(track) = self.tracks.get_mut(&id) else { return };
+        let Some(track) = self.tracks.get_mut(&id) else {
+            return;
+        };
         track.info.codec = codec;
         let subscriptions = std::mem::take(&mut track.subscriptions);
         for subscription in subscriptions {
@@ -156,7 +164,9 @@ impl Router {
     pub fn unsubscribe(&mut self, member: MemberId) {
         self.subscribers.remove(&member);
         for track in self.tracks.values_mut() {
-            track.subscriptions.retain(|subscription| subscription.member != member);
+            track
+                .subscriptions
+                .retain(|subscription| subscription.member != member);
         }
     }
 
@@ -185,7 +195,9 @@ impl Router {
     /// What all that somebody shows would take, in bits a second.
     #[must_use]
     pub fn demand(&self, member: MemberId) -> u64 {
-        self.subscribers.get(&member).map_or(0, |subscriber| subscriber.demand)
+        self.subscribers
+            .get(&member)
+            .map_or(0, |subscriber| subscriber.demand)
     }
 
     /// A packet came: what it is, for [`Gate::pass`].
@@ -241,25 +253,39 @@ impl Router {
 
     /// The subscription behind a slot, and the track.
     pub fn in_slot(&mut self, member: MemberId, slot: u8) -> Option<(TrackId, &mut Subscription)> {
-        let id = self.subscribers.get(&member)?.slots.get(usize::from(slot))?.track?;
+        let id = self
+            .subscribers
+            .get(&member)?
+            .slots
+            .get(usize::from(slot))?
+            .track?;
         let track = self.tracks.get_mut(&id)?;
-        let of = |subscription: &&mut Subscription| subscription.member == member && subscription.slot == slot;
+        let of =
+            |subscription: &&mut Subscription| subscription.member == member && subscription.slot == slot;
         let subscription = track.subscriptions.iter_mut().find(of)?;
         Some((id, subscription))
     }
 
     /// A subscriber lost the picture in a slot: a keyframe is asked for, unless that was done just now.
     pub fn picture_lost(&mut self, member: MemberId, slot: u8, now: Duration) {
-        let Some((track, subscription)) = self.in_slot(member, slot) else { return };
+        let Some((track, subscription)) = self.in_slot(member, slot) else {
+            return;
+        };
         let gate = &subscription.gate;
-        if let Some(encoding) = gate.waits_for().or_else(|| gate.current().map(|layer| layer.encoding)) {
+        if let Some(encoding) = gate
+            .waits_for()
+            .or_else(|| gate.current().map(|layer| layer.encoding))
+        {
             self.ask_for_keyframe(track, encoding, now);
         }
     }
 
     fn ask_for_keyframe(&mut self, id: TrackId, encoding: u8, now: Duration) {
         let interval = self.settings.keyframe_interval;
-        let of = self.tracks.get_mut(&id).filter(|track| track.info.codec.is_video());
+        let of = self
+            .tracks
+            .get_mut(&id)
+            .filter(|track| track.info.codec.is_video());
         let Some(asked) = of.and_then(|track| track.encodings.get_mut(usize::from(encoding))) else {
             return;
         };
@@ -292,7 +318,9 @@ impl Router {
             self.unsettle_crowded();
         }
         if self.ticks.is_multiple_of(5) {
-            self.subscribers.values_mut().for_each(|subscriber| subscriber.unshared = true);
+            self.subscribers
+                .values_mut()
+                .for_each(|subscriber| subscriber.unshared = true);
         }
         self.settle(now);
         self.ask_for_awaited(now);
@@ -322,16 +350,23 @@ impl Router {
     }
 
     fn share(&mut self, member: MemberId, now: Duration) {
-        let Some(subscriber) = self.subscribers.get_mut(&member) else { return };
+        let Some(subscriber) = self.subscribers.get_mut(&member) else {
+            return;
+        };
         if !std::mem::take(&mut subscriber.unshared) {
             return;
         }
         let mut left = subscriber.budget;
         let (mut claims, mut claimants) = (Vec::new(), Vec::new());
         for (index, slot) in (0_u8..).zip(&subscriber.slots) {
-            let Some(track) = slot.track.and_then(|id| self.tracks.get(&id)) else { continue };
-            let of = |subscription: &&Subscription| subscription.member == member && subscription.slot == index;
-            let Some(subscription) = track.subscriptions.iter().find(of) else { continue };
+            let Some(track) = slot.track.and_then(|id| self.tracks.get(&id)) else {
+                continue;
+            };
+            let of =
+                |subscription: &&Subscription| subscription.member == member && subscription.slot == index;
+            let Some(subscription) = track.subscriptions.iter().find(of) else {
+                continue;
+            };
             if slot.video {
                 let mut choices = Vec::new();
                 track.choices(now, &mut choices);
@@ -372,8 +407,19 @@ impl Router {
     fn ask_for_awaited(&mut self, now: Duration) {
         let mut awaited = BTreeSet::new();
         for track in self.tracks.values() {
-            let waits = track.subscriptions.iter().filter_map(|subscription| subscription.gate.waits_for());
-            awaited.extend(waits.map(|encoding| (track.id, encoding)));
+            for subscription in &track.subscriptions {
+                let Some(wanted) = subscription.gate.waits_for() else {
+                    continue;
+                };
+                awaited.insert((track.id, wanted));
+                if subscription.gate.current().is_none() {
+                    // Something is better than nothing until the wanted one comes.
+                    let coming = (0..wanted)
+                        .rev()
+                        .find(|encoding| track.is_sending(*encoding, now));
+                    awaited.extend(coming.map(|encoding| (track.id, encoding)));
+                }
+            }
         }
         for (track, encoding) in awaited {
             self.ask_for_keyframe(track, encoding, now);
@@ -382,7 +428,11 @@ impl Router {
 
     /// Tells publishers which encodings anybody needs: more at once, fewer after a while.
     fn tell_needed(&mut self, now: Duration) {
-        for track in self.tracks.values_mut().filter(|track| track.info.codec.is_video()) {
+        for track in self
+            .tracks
+            .values_mut()
+            .filter(|track| track.info.codec.is_video())
+        {
             let wanted = |subscription: &Subscription| {
                 let layers = [subscription.gate.target(), subscription.gate.current()];
                 layers
@@ -390,7 +440,10 @@ impl Router {
                     .flatten()
                     .fold(0_u8, |bits, Layer { encoding, .. }| bits | 1 << encoding.min(7))
             };
-            let wanted = track.subscriptions.iter().fold(0, |bits, subscription| bits | wanted(subscription));
+            let wanted = track
+                .subscriptions
+                .iter()
+                .fold(0, |bits, subscription| bits | wanted(subscription));
             let more = wanted & !track.needed != 0;
             if wanted == track.needed {
                 track.unneeded_since = None;
@@ -398,7 +451,7 @@ impl Router {
             }
             let since = *track.unneeded_since.get_or_insert(now);
             if more || now.saturating_sub(since) >= self.settings.pause_after {
-                track.needed = if more { track.needed | wanted } else { wanted };
+                track.tell_needed(if more { track.needed | wanted } else { wanted }, now);
                 track.unneeded_since = None;
                 self.outputs.push_back(Output::Needed {
                     track: track.id,
@@ -421,7 +474,9 @@ impl Router {
     /// What is in somebody's slots.
     #[must_use]
     pub fn slots(&self, member: MemberId) -> &[Slot] {
-        self.subscribers.get(&member).map_or(&[], |subscriber| &subscriber.slots)
+        self.subscribers
+            .get(&member)
+            .map_or(&[], |subscriber| &subscriber.slots)
     }
 
     /// A track.
@@ -437,11 +492,16 @@ impl Router {
 
     /// What a member receives: slot, track and share.
     pub fn received_by(&self, member: MemberId) -> impl Iterator<Item = (u8, &Track, &Subscription)> {
-        self.slots(member).iter().zip(0_u8..).filter_map(move |(slot, index)| {
-            let track = self.tracks.get(&slot.track?)?;
-            let of = |subscription: &&Subscription| subscription.member == member && subscription.slot == index;
-            Some((index, track, track.subscriptions.iter().find(of)?))
-        })
+        self.slots(member)
+            .iter()
+            .zip(0_u8..)
+            .filter_map(move |(slot, index)| {
+                let track = self.tracks.get(&slot.track?)?;
+                let of = |subscription: &&Subscription| {
+                    subscription.member == member && subscription.slot == index
+                };
+                Some((index, track, track.subscriptions.iter().find(of)?))
+            })
     }
 
     fn unsettle_all(&mut self) {
@@ -452,14 +512,20 @@ impl Router {
 
     /// Those who cannot hear everybody at once hear those who speak.
     fn unsettle_crowded(&mut self) {
-        let voices = self.tracks.values().filter(|track| !track.info.codec.is_video()).count();
+        let voices = self
+            .tracks
+            .values()
+            .filter(|track| !track.info.codec.is_video())
+            .count();
         for subscriber in self.subscribers.values_mut() {
             subscriber.unsettled |= voices > usize::from(subscriber.capabilities.audio_slots);
         }
     }
 
     pub(crate) fn give_back(&mut self, subscription: Subscription) {
-        let Subscription { member, slot, gate, .. } = subscription;
+        let Subscription {
+            member, slot, gate, ..
+        } = subscription;
         let subscriber = self.subscribers.get_mut(&member);
         if let Some(slot) = subscriber.and_then(|subscriber| subscriber.slots.get_mut(usize::from(slot))) {
             (slot.track, slot.gate) = (None, Some(gate));

@@ -11,11 +11,15 @@ use crate::{
 impl Router {
     /// Puts the tracks that a member should receive into their slots. What is in a slot stays there while it is wanted.
     pub(crate) fn settle_slots(&mut self, member: MemberId) {
-        let Some(subscriber) = self.subscribers.get_mut(&member) else { return };
+        let Some(subscriber) = self.subscribers.get_mut(&member) else {
+            return;
+        };
         if !std::mem::take(&mut subscriber.unsettled) {
             return;
         }
-        let Some(subscriber) = self.subscribers.get(&member) else { return };
+        let Some(subscriber) = self.subscribers.get(&member) else {
+            return;
+        };
         let wanted = [
             self.sounds_for(member, &subscriber.capabilities),
             self.pictures_for(member, subscriber),
@@ -67,7 +71,10 @@ impl Router {
                     .into_iter()
                     .filter_map(|wish| self.tracks.get(&wish.track).filter(may));
                 let mut seen = BTreeSet::new();
-                known.map(|track| track.id).filter(|id| seen.insert(*id)).collect()
+                known
+                    .map(|track| track.id)
+                    .filter(|id| seen.insert(*id))
+                    .collect()
             }
         };
         pictures.truncate(capabilities.video_slots.into());
@@ -76,15 +83,20 @@ impl Router {
 
     /// Empties the slots whose track is not wanted any more.
     fn vacate(&mut self, member: MemberId, video: bool, wanted: &[TrackId]) -> bool {
-        let Some(subscriber) = self.subscribers.get(&member) else { return false };
+        let Some(subscriber) = self.subscribers.get(&member) else {
+            return false;
+        };
         let unwanted: Vec<(u8, TrackId)> = (0_u8..)
             .zip(&subscriber.slots)
             .filter(|(_, slot)| slot.video == video)
             .filter_map(|(index, slot)| Some((index, slot.track.filter(|id| !wanted.contains(id))?)))
             .collect();
         for (slot, id) in &unwanted {
-            let Some(track) = self.tracks.get_mut(id) else { continue };
-            let of = |subscription: &Subscription| subscription.member == member && subscription.slot == *slot;
+            let Some(track) = self.tracks.get_mut(id) else {
+                continue;
+            };
+            let of =
+                |subscription: &Subscription| subscription.member == member && subscription.slot == *slot;
             if let Some(index) = track.subscriptions.iter().position(of) {
                 let subscription = track.subscriptions.swap_remove(index);
                 self.give_back(subscription);
@@ -97,14 +109,18 @@ impl Router {
     fn occupy(&mut self, member: MemberId, video: bool, wanted: &[TrackId]) -> bool {
         let mut changed = false;
         for id in wanted {
-            let Some(subscriber) = self.subscribers.get_mut(&member) else { break };
+            let Some(subscriber) = self.subscribers.get_mut(&member) else {
+                break;
+            };
             if subscriber.slots.iter().any(|slot| slot.track == Some(*id)) {
                 continue;
             }
             let free = (0_u8..)
                 .zip(&mut subscriber.slots)
                 .find(|(_, slot)| slot.video == video && slot.track.is_none());
-            let (Some((index, slot)), Some(track)) = (free, self.tracks.get_mut(id)) else { break };
+            let (Some((index, slot)), Some(track)) = (free, self.tracks.get_mut(id)) else {
+                break;
+            };
             let Some(gate) = slot.gate.take() else { break };
             slot.track = Some(*id);
             track.subscriptions.push(Subscription {
@@ -123,5 +139,8 @@ fn may_receive(track: &Track, member: MemberId, capabilities: &Capabilities) -> 
     track.info.publisher != member
         && !track.muted
         && capabilities.codecs.contains(&track.info.codec)
-        && track.allowed.as_ref().is_none_or(|allowed| allowed.contains(&member))
+        && track
+            .allowed
+            .as_ref()
+            .is_none_or(|allowed| allowed.contains(&member))
 }

@@ -87,7 +87,10 @@ impl Speakers {
             .map(|(track, voice)| (*track, voice.level))
             .collect();
         active.sort_by_key(|(track, level)| (Some(*track) != self.dominant, *level, *track));
-        let same = active.iter().map(|(track, _)| track).eq(self.told.iter().map(|(track, _)| track));
+        let same = active
+            .iter()
+            .map(|(track, _)| track)
+            .eq(self.told.iter().map(|(track, _)| track));
         self.told = active;
         !same
     }
@@ -175,9 +178,10 @@ impl Voice {
 /// The log-likelihood ratio of speech against silence, given `active` of `all` parts.
 fn activity(active: u8, all: u8, probability: f64, lambda: f64) -> f64 {
     let (active, all) = (f64::from(active.min(all)), f64::from(all));
-    let score = ln_choose(all, active) + active * probability.ln() + (all - active) * (1.0 - probability).ln()
-        - lambda.ln()
-        + lambda * active;
+    let score =
+        ln_choose(all, active) + active * probability.ln() + (all - active) * (1.0 - probability).ln()
+            - lambda.ln()
+            + lambda * active;
     score.max(MINIMUM)
 }
 

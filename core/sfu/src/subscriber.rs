@@ -17,6 +17,9 @@ pub struct Capabilities {
     pub first: u16,
 }
 
+/// SRTP begins with a roll-over counter of zero, so numbers begin where none is near (RFC 3711, section 3.3.1).
+const FIRST: u16 = 0x7FFF;
+
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     pub(crate) capabilities: Capabilities,
@@ -60,8 +63,10 @@ impl Subscriber {
             let have = self.slots.iter().filter(|slot| slot.video == video).count();
             for _ in have..usize::from(wanted) {
                 let number = u16::try_from(self.slots.len()).unwrap_or(0);
-                self.slots
-                    .push(Slot::new(video, first.wrapping_add(number.wrapping_mul(4099))));
+                self.slots.push(Slot::new(
+                    video,
+                    first.wrapping_add(number.wrapping_mul(4099)) & FIRST,
+                ));
             }
         }
     }

@@ -12,6 +12,10 @@ const SPATIAL: usize = 3;
 const TEMPORAL: usize = 4;
 /// Encodings of one track.
 pub(crate) const ENCODINGS: usize = 3;
+/// An encoding that does not come for so long although it is needed is not counted on: cameras may be too small for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// After which it is tried once more.
+const ABSENCE: Duration = Duration::from_secs(30);
 
 /// What a track shows or lets hear.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -83,6 +87,10 @@ pub(crate) struct Encoding {
     spatial: u8,
     report: Option<Report>,
     pub(crate) asked: Option<Duration>,
+    /// Since when it may be expected: the publisher was told that it is needed.
+    pub(crate) expected: Option<Duration>,
+    /// When it was last waited for in vain.
+    absent: Option<Duration>,
 }
 
 /// A published track.
@@ -117,7 +125,9 @@ impl Track {
             info,
             muted: false,
             allowed: None,
-            encodings: std::iter::repeat_with(Encoding::default).take(encodings).collect(),
+            encodings: std::iter::repeat_with(Encoding::default)
+                .take(encodings)
+                .collect(),
             needed: ((1_u16 << encodings) - 1) as u8,
             unneeded_since: None,
             subscriptions: Vec::new(),
@@ -161,6 +171,15 @@ impl Track {
         now: Duration,
     ) -> Result<Peek, Malformed> {
         let codec = self.info.codec;
+        if self
+            .encodings
+            .first()
+            .is_some_and(|first| first.expected.is_none())
+        {
+            for encoding in &mut self.encodings {
+                encoding.expected.get_or_insert(now);
+            }
+        }
         let Some(encoding) = self.encodings.get_mut(usize::from(encoding)) else {
             return Err(Malformed::Field);
         };
@@ -169,7 +188,11 @@ impl Track {
             usize::from(peek.spatial).min(SPATIAL - 1),
             usize::from(peek.temporal).min(TEMPORAL - 1),
         );
-        if let Some(meter) = encoding.meters.get_mut(spatial).and_then(|row| row.get_mut(temporal)) {
+        if let Some(meter) = encoding
+            .meters
+            .get_mut(spatial)
+            .and_then(|row| row.get_mut(temporal))
+        {
             meter.add(payload.len() + 40, now);
         }
         if peek.keyframe && peek.starts_frame && peek.spatial == 0 {
@@ -208,16 +231,54 @@ impl Track {
     /// Bits a second of all encodings together.
     #[must_use]
     pub fn bits_per_second(&self, now: Duration) -> u64 {
-        let meters = self.encodings.iter().flat_map(|encoding| encoding.meters.as_flattened());
+        let meters = self
+            .encodings
+            .iter()
+            .flat_map(|encoding| encoding.meters.as_flattened());
         meters.map(|meter| meter.bits_per_second(now)).sum()
     }
 
     /// Whether anything of this encoding came lately.
     #[must_use]
     pub fn is_sending(&self, encoding: u8, now: Duration) -> bool {
-        self.encodings
-            .get(usize::from(encoding))
-            .is_some_and(|encoding| encoding.meters.as_flattened().iter().any(|meter| !meter.is_silent(now)))
+        self.encodings.get(usize::from(encoding)).is_some_and(|encoding| {
+            encoding
+                .meters
+                .as_flattened()
+                .iter()
+                .any(|meter| !meter.is_silent(now))
+        })
+    }
+
+    /// Whether an encoding comes, or would come if it was asked for.
+    fn is_available(&self, index: u8, now: Duration) -> bool {
+        let Some(encoding) = self.encodings.get(usize::from(index)) else {
+            return false;
+        };
+        let paused = self.needed >> index & 1 == 0;
+        let absent = encoding
+            .absent
+            .is_some_and(|since| now.saturating_sub(since) < ABSENCE);
+        let awaited = encoding
+            .expected
+            .is_none_or(|since| now.saturating_sub(since) < PATIENCE);
+        self.is_sending(index, now) || (!absent && (paused || awaited))
+    }
+
+    /// The publisher is told that these encodings are needed, and no others.
+    pub(crate) fn tell_needed(&mut self, needed: u8, now: Duration) {
+        let (more, less) = (needed & !self.needed, self.needed & !needed);
+        let silent = (0..ENCODINGS as u8).map(|index| !self.is_sending(index, now));
+        let silent: Vec<bool> = silent.collect();
+        self.needed = needed;
+        for ((index, encoding), silent) in self.encodings.iter_mut().enumerate().zip(silent) {
+            if more >> index & 1 == 1 {
+                encoding.expected = Some(now);
+            }
+            if less >> index & 1 == 1 && silent {
+                encoding.absent = Some(now);
+            }
+        }
     }
 
     /// What could be forwarded, the smallest first.
@@ -228,6 +289,9 @@ impl Track {
             let Some(encoding) = self.encodings.get(usize::from(index)) else {
                 continue;
             };
+            if !self.is_available(index, now) {
+                continue;
+            }
             let guessed = 720 >> (count - 1 - rank).min(3);
             let height = encoding.size.map_or(guessed, |(width, height)| width.min(height));
             for spatial in 0..=encoding.spatial {

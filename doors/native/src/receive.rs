@@ -6,7 +6,8 @@ use trefoil_room::{LeaveReason, Moment, MutedChange, ParticipantId, Refusal as R
 use trefoil_wire::{ClientMessage, Join, MediaAsk, ServerMessage, Unreadable, VERSION, relayed};
 
 use crate::{
-    Attachment, Guard, Hall, MediaWord, Outside, Refusal, close_code, convert::role_from, guard::Verdict, hall::text,
+    Attachment, Guard, Hall, MediaWord, Outside, Refusal, close_code, convert::role_from, guard::Verdict,
+    hall::text,
 };
 
 /// Reads the first message of a connection, which must be `join`.

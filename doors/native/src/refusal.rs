@@ -43,7 +43,9 @@ pub enum Refusal {
     #[error("the server is stopping; connect again in a moment")]
     ServerStopping,
     /// Something for the media server, and there is none here, or it has too much to do.
-    #[error("media does not go through a server in this room now; look at room.topology, and try again in a moment")]
+    #[error(
+        "media does not go through a server in this room now; look at room.topology, and try again in a moment"
+    )]
     NoMediaServer,
     /// What a room refuses.
     #[error(transparent)]

@@ -44,7 +44,10 @@ impl Default for MediaConfig {
     fn default() -> Self {
         Self {
             enabled: true,
-            listen: vec![SocketAddr::from(([0, 0, 0, 0], 3479)), SocketAddr::from(([0; 8], 3479))],
+            listen: vec![
+                SocketAddr::from(([0, 0, 0, 0], 3479)),
+                SocketAddr::from(([0; 8], 3479)),
+            ],
             external_addresses: Vec::new(),
             tcp: true,
             workers: 0,
@@ -79,7 +82,9 @@ impl MediaConfig {
             self.workers
         );
         ensure!(
-            self.audio_slots <= self.slots_limit && self.video_slots <= self.slots_limit && self.slots_limit <= 64,
+            self.audio_slots <= self.slots_limit
+                && self.video_slots <= self.slots_limit
+                && self.slots_limit <= 64,
             "media.audio_slots and media.video_slots must not be more than media.slots_limit, and that not more than 64"
         );
         ensure!(

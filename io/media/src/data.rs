@@ -41,13 +41,17 @@ fn parse(message: &[u8]) -> Option<Parcel<'_>> {
 impl Worker {
     /// Passes a message on to those whom it names.
     pub(crate) fn relay_data(&mut self, member: u32, channel: Channel, message: &[u8]) {
-        let Some(known) = self.members.get(member) else { return };
+        let Some(known) = self.members.get(member) else {
+            return;
+        };
         let (parcel, name) = (parse(message), known.name.clone());
         let (Some(parcel), true) = (parcel, known.rights.message) else {
             self.meters.data_dropped += 1;
             return;
         };
-        let Some(room) = self.rooms.get(known.room) else { return };
+        let Some(room) = self.rooms.get(known.room) else {
+            return;
+        };
         let named = |other: u32| {
             let name = self.members.get(other).map(|other| other.name.as_bytes());
             parcel.to.is_empty() || parcel.to.iter().any(|to| Some(*to) == name)
@@ -67,7 +71,10 @@ impl Worker {
     }
 
     fn send_data(&mut self, member: u32, channel: Channel, message: &[u8]) {
-        let leg = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut());
+        let leg = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.subscribe.as_mut());
         let Some(leg) = leg else { return };
         if leg.transport.send(channel, true, message) {
             self.meters.data_messages += 1;

@@ -83,7 +83,10 @@ pub(crate) fn fragment_of(datagram: &[u8]) -> Option<&[u8]> {
     // As many attributes as any client sends before its user name.
     for _ in 0..16 {
         let ([a, b, c, d], behind) = rest.split_first_chunk::<4>()?;
-        let (kind, length) = (u16::from_be_bytes([*a, *b]), usize::from(u16::from_be_bytes([*c, *d])));
+        let (kind, length) = (
+            u16::from_be_bytes([*a, *b]),
+            usize::from(u16::from_be_bytes([*c, *d])),
+        );
         let value = behind.get(..length)?;
         if kind == 0x0006 {
             return value.split(|byte| *byte == b':').next();

@@ -37,7 +37,9 @@ impl SubscribeLeg {
 
     #[inline]
     fn write(&mut self, paced: Paced, held: &Held, outbox: &mut Outbox, now: Duration) {
-        let (Some(route), Some(plane)) = (self.route, self.transport.plane()) else { return };
+        let (Some(route), Some(plane)) = (self.route, self.transport.plane()) else {
+            return;
+        };
         let Outgoing {
             sequence,
             timestamp,
@@ -82,28 +84,42 @@ impl Worker {
     /// A packet came from a publisher: it waits for the next flush.
     #[inline]
     pub(crate) fn ingest(&mut self, member: u32, packet: PublishedPacket) {
-        let Some(known) = self.members.get(member) else { return };
+        let Some(known) = self.members.get(member) else {
+            return;
+        };
         let room = known.room;
         let leg = known.publish.as_ref();
         let Some(Some(track)) = leg.and_then(|leg| leg.tracks.get(usize::from(packet.media)).copied()) else {
             self.meters.unpublished += 1;
             return;
         };
-        let Some(known) = self.rooms.get_mut(room) else { return };
-        let Some(feed) = known.feeds.get_mut(&track) else { return };
+        let Some(known) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let Some(feed) = known.feeds.get_mut(&track) else {
+            return;
+        };
         if packet.codec != feed.codec {
             feed.codec = packet.codec;
             known.router.recode(track, packet.codec);
             self.unsettled.push(room);
         }
-        let Some(known) = self.rooms.get_mut(room) else { return };
-        let Some(feed) = known.feeds.get_mut(&track) else { return };
+        let Some(known) = self.rooms.get_mut(room) else {
+            return;
+        };
+        let Some(feed) = known.feeds.get_mut(&track) else {
+            return;
+        };
         let numbers = (packet.sequence, packet.timestamp, packet.marker);
         let descriptor = (!packet.descriptor.is_empty()).then_some(&*packet.descriptor);
-        let received =
-            known
-                .router
-                .receive(track, packet.encoding, numbers, &packet.payload, descriptor, self.now);
+        let received = known.router.receive(
+            track,
+            packet.encoding,
+            numbers,
+            &packet.payload,
+            descriptor,
+            self.now,
+        );
         let Ok(incoming) = received else {
             self.meters.malformed += 1;
             return;
@@ -136,14 +152,21 @@ impl Worker {
 
     fn forward_room(&mut self, index: u32) {
         let now = self.now;
-        let Some(room) = self.rooms.get_mut(index) else { return };
+        let Some(room) = self.rooms.get_mut(index) else {
+            return;
+        };
         while let Some(track) = room.dirty.pop() {
-            let Some(feed) = room.feeds.get_mut(&track) else { continue };
+            let Some(feed) = room.feeds.get_mut(&track) else {
+                continue;
+            };
             let mut pending = std::mem::take(&mut feed.pending);
             if let Some((subscriptions, align)) = room.router.subscriptions(track) {
                 for subscription in subscriptions {
                     let MemberId(member) = subscription.member;
-                    let leg = self.members.get_mut(member as u32).and_then(|member| member.subscribe.as_mut());
+                    let leg = self
+                        .members
+                        .get_mut(member as u32)
+                        .and_then(|member| member.subscribe.as_mut());
                     let Some(leg) = leg else { continue };
                     for (encoding, held) in &pending {
                         let incoming = &held.incoming;
@@ -163,7 +186,8 @@ impl Worker {
                     }
                     if let Some(due) = leg.pacer.poll_timeout() {
                         let timer = crate::timers::Timer::Subscribe(member as u32);
-                        self.timers.plan(&mut leg.planned, timer, Duration::from_micros(due.0));
+                        self.timers
+                            .plan(&mut leg.planned, timer, Duration::from_micros(due.0));
                     }
                 }
             }
@@ -187,30 +211,41 @@ impl Worker {
     }
 
     fn picture_lost(&mut self, member: u32, place: u8) {
-        let Some(room) = self.members.get(member).map(|member| member.room) else { return };
+        let Some(room) = self.members.get(member).map(|member| member.room) else {
+            return;
+        };
         if let Some(known) = self.rooms.get_mut(room) {
-            known.router.picture_lost(MemberId(member.into()), place, self.now);
+            known
+                .router
+                .picture_lost(MemberId(member.into()), place, self.now);
             self.unsettled.push(room);
         }
     }
 
     fn repeat(&mut self, member: u32, place: u8, sequence: u16) {
-        let Some(known) = self.members.get_mut(member) else { return };
-        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else { return };
-        let found = room.router.in_slot(MemberId(member.into()), place).and_then(|(track, subscription)| {
-            let (out, Sent { encoding, sequence }) = subscription.gate.sent_as(sequence)?;
-            let held = room.feeds.get(&track)?.find(encoding, sequence)?;
-            let outgoing = subscription.gate.again(out, &held.incoming)?;
-            let paced = Paced {
-                track,
-                encoding,
-                sequence,
-                place,
-                outgoing,
-                again: true,
-            };
-            Some((paced, held.clone()))
-        });
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
+        let found = room
+            .router
+            .in_slot(MemberId(member.into()), place)
+            .and_then(|(track, subscription)| {
+                let (out, Sent { encoding, sequence }) = subscription.gate.sent_as(sequence)?;
+                let held = room.feeds.get(&track)?.find(encoding, sequence)?;
+                let outgoing = subscription.gate.again(out, &held.incoming)?;
+                let paced = Paced {
+                    track,
+                    encoding,
+                    sequence,
+                    place,
+                    outgoing,
+                    again: true,
+                };
+                Some((paced, held.clone()))
+            });
         match found {
             Some((paced, held)) => leg.forward(paced, &held, &mut self.outbox, self.now),
             None => {
@@ -224,10 +259,17 @@ impl Worker {
     /// Sends what has waited for its turn, and padding where a probe wants it.
     pub(crate) fn pace(&mut self, member: u32) {
         let now = self.now;
-        let Some(known) = self.members.get_mut(member) else { return };
-        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
         while let Some(paced) = leg.pacer.pop(micros(now)) {
-            let held = room.feeds.get(&paced.track).and_then(|feed| feed.find(paced.encoding, paced.sequence));
+            let held = room
+                .feeds
+                .get(&paced.track)
+                .and_then(|feed| feed.find(paced.encoding, paced.sequence));
             if let Some(held) = held {
                 leg.write(paced, held, &mut self.outbox, now);
             }
@@ -239,15 +281,23 @@ impl Worker {
         let place = room
             .router
             .received_by(MemberId(member.into()))
-            .find(|(_, track, subscription)| track.info().codec.is_video() && subscription.gate.current().is_some())
+            .find(|(_, track, subscription)| {
+                track.info().codec.is_video() && subscription.gate.current().is_some()
+            })
             .map(|(place, ..)| place);
-        let (Some(place), Some(plane)) = (place, leg.transport.plane()) else { return };
+        let (Some(place), Some(plane)) = (place, leg.transport.plane()) else {
+            return;
+        };
         for _ in 0..PADDING {
-            let due = plane.estimator_mut().probe(micros(now)).map_or(0, |probe| probe.bytes_due);
+            let due = plane
+                .estimator_mut()
+                .probe(micros(now))
+                .map_or(0, |probe| probe.bytes_due);
             if due == 0 {
                 break;
             }
-            self.outbox.compose(route, |out| plane.pad(place, true, micros(now), out));
+            self.outbox
+                .compose(route, |out| plane.pad(place, true, micros(now), out));
         }
     }
 }

@@ -103,7 +103,9 @@ impl Media {
     pub fn ask(&self, command: Command) -> bool {
         let workers = &self.inner.workers;
         let number = usize::try_from(command.room.0 % workers.len().max(1) as u64).unwrap_or(0);
-        let Some(worker) = workers.get(number) else { return false };
+        let Some(worker) = workers.get(number) else {
+            return false;
+        };
         match worker.commands.try_send(command) {
             Ok(()) => {
                 worker.waker.wake();
@@ -182,13 +184,21 @@ fn candidates(config: &MediaConfig, listening: &[SocketAddr], tcp: bool) -> Vec<
             external
         } else if address.ip().is_unspecified() {
             // Loopback last: it serves only those on this machine.
-            let mut ips: Vec<IpAddr> = own.iter().filter(alike).copied().filter(|ip| !is_link_local(*ip)).collect();
+            let mut ips: Vec<IpAddr> = own
+                .iter()
+                .filter(alike)
+                .copied()
+                .filter(|ip| !is_link_local(*ip))
+                .collect();
             ips.sort_by_key(IpAddr::is_loopback);
             ips
         } else {
             vec![address.ip()]
         };
-        found.extend(ips.into_iter().map(|ip| (Via::Udp, SocketAddr::new(ip, address.port()))));
+        found.extend(
+            ips.into_iter()
+                .map(|ip| (Via::Udp, SocketAddr::new(ip, address.port()))),
+        );
     }
     if tcp {
         let over_tcp: Vec<_> = found.iter().map(|(_, address)| (Via::Tcp, *address)).collect();
@@ -221,7 +231,9 @@ fn make(
         poller.add(socket, token).context("cannot watch a media socket")?;
     }
     for (token, listener) in (LISTENER..).zip(&listeners) {
-        poller.add(listener, token).context("cannot watch a media socket")?;
+        poller
+            .add(listener, token)
+            .context("cannot watch a media socket")?;
     }
     poller.add(&waker, WAKER).context("cannot watch the waker")?;
     let (sender, commands) = sync_channel(COMMANDS);

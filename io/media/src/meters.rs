@@ -61,9 +61,15 @@ type Picked = fn(&WorkerReading) -> u64;
 
 /// Name, help and value of each counter.
 const COUNTERS: &[(&str, &str, Picked)] = &[
-    ("media_connected", "Transports connected", |reading| reading.connected),
-    ("media_packets_received", "Packets of publishers", |reading| reading.packets_in),
-    ("media_datagrams_sent", "Datagrams sent", |reading| reading.sums.sent),
+    ("media_connected", "Transports connected", |reading| {
+        reading.connected
+    }),
+    ("media_packets_received", "Packets of publishers", |reading| {
+        reading.packets_in
+    }),
+    ("media_datagrams_sent", "Datagrams sent", |reading| {
+        reading.sums.sent
+    }),
     (
         "media_datagrams_dropped",
         "Datagrams that the kernel did not take",
@@ -74,16 +80,22 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         "Packets whose payload is not what its codec says",
         |reading| reading.malformed,
     ),
-    ("media_unpublished", "Packets of nothing that is published", |reading| {
-        reading.unpublished
-    }),
+    (
+        "media_unpublished",
+        "Packets of nothing that is published",
+        |reading| reading.unpublished,
+    ),
     (
         "media_policed",
         "Packets above what one participant may publish",
         |reading| reading.policed,
     ),
-    ("media_strangers", "Datagrams from nowhere known", |reading| reading.strangers),
-    ("media_unverified", "Reports that did not verify", |reading| reading.unverified),
+    ("media_strangers", "Datagrams from nowhere known", |reading| {
+        reading.strangers
+    }),
+    ("media_unverified", "Reports that did not verify", |reading| {
+        reading.unverified
+    }),
     ("media_keyframe_requests", "Keyframes asked for", |reading| {
         reading.keyframes_asked
     }),
@@ -95,26 +107,35 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         "Data messages refused, or without room",
         |reading| reading.data_dropped,
     ),
-    ("media_untold", "Messages to people for which there was no room", |reading| {
-        reading.untold
-    }),
-    ("media_turned_away", "Connections over TCP turned away", |reading| {
-        reading.turned_away
-    }),
+    (
+        "media_untold",
+        "Messages to people for which there was no room",
+        |reading| reading.untold,
+    ),
+    (
+        "media_turned_away",
+        "Connections over TCP turned away",
+        |reading| reading.turned_away,
+    ),
 ];
 
 /// Name, help and value of each gauge.
 const GAUGES: &[(&str, &str, Picked)] = &[
-    ("media_rooms", "Rooms through the media server", |reading| reading.rooms),
-    ("media_members", "People in them", |reading| reading.members),
-    ("media_addresses", "Remote addresses that proved themselves", |reading| {
-        reading.addresses
+    ("media_rooms", "Rooms through the media server", |reading| {
+        reading.rooms
     }),
+    ("media_members", "People in them", |reading| reading.members),
+    (
+        "media_addresses",
+        "Remote addresses that proved themselves",
+        |reading| reading.addresses,
+    ),
 ];
 
 impl Collector for Meters {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let read = |reading: &Arc<Mutex<WorkerReading>>| *reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let read =
+            |reading: &Arc<Mutex<WorkerReading>>| *reading.lock().unwrap_or_else(PoisonError::into_inner);
         let readings: Vec<WorkerReading> = self.0.iter().map(read).collect();
         for (name, help, picked) in COUNTERS {
             let counter: ConstCounter<u64> = ConstCounter::new(readings.iter().map(picked).sum());

@@ -29,7 +29,9 @@ impl Worker {
         if let Ask::Enter { name, rights, muted } = ask {
             return self.enter(room, participant, &name, rights, muted);
         }
-        let Some(&member) = self.by_participant.get(&(room, participant)) else { return };
+        let Some(&member) = self.by_participant.get(&(room, participant)) else {
+            return;
+        };
         match ask {
             Ask::Enter { .. } => {}
             Ask::Leave => self.leave(member),
@@ -45,7 +47,14 @@ impl Worker {
         }
     }
 
-    fn enter(&mut self, key: RoomKey, participant: u64, name: &std::sync::Arc<str>, rights: Rights, muted: MuteState) {
+    fn enter(
+        &mut self,
+        key: RoomKey,
+        participant: u64,
+        name: &std::sync::Arc<str>,
+        rights: Rights,
+        muted: MuteState,
+    ) {
         if let Some(&member) = self.by_participant.get(&(key, participant)) {
             return self.change(member, rights, muted);
         }
@@ -76,7 +85,9 @@ impl Worker {
 
     /// Somebody may do something else than before, or turned something on or off.
     fn change(&mut self, member: u32, rights: Rights, muted: MuteState) {
-        let Some(known) = self.members.get_mut(member) else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
         let (had, was) = (known.rights, known.muted);
         (known.rights, known.muted) = (rights, muted);
         if had.publish && !rights.publish {
@@ -92,9 +103,16 @@ impl Worker {
     }
 
     fn mute(&mut self, member: u32, muted: MuteState) {
-        let Some(index) = self.members.get(member).map(|member| member.room) else { return };
-        let Some(room) = self.rooms.get_mut(index) else { return };
-        let own = room.router.tracks().filter(|track| track.info().publisher == MemberId(member.into()));
+        let Some(index) = self.members.get(member).map(|member| member.room) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(index) else {
+            return;
+        };
+        let own = room
+            .router
+            .tracks()
+            .filter(|track| track.info().publisher == MemberId(member.into()));
         let tracks: Vec<_> = own.map(|track| (track.id(), track.info().source)).collect();
         for (track, source) in tracks {
             room.router.mute(track, is_muted(source, muted));
@@ -106,8 +124,12 @@ impl Worker {
     pub(crate) fn leave(&mut self, member: u32) {
         self.close_publish(member);
         self.close_subscribe(member);
-        let Some(known) = self.members.remove(member) else { return };
-        let Some(room) = self.rooms.get_mut(known.room) else { return };
+        let Some(known) = self.members.remove(member) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(known.room) else {
+            return;
+        };
         room.members.retain(|other| *other != member);
         self.by_participant.remove(&(room.key, known.participant));
         if room.members.is_empty() {
@@ -117,27 +139,43 @@ impl Worker {
     }
 
     fn publish(&mut self, member: u32, offer: &str, sources: Vec<(String, Source)>) {
-        let Some(known) = self.members.get_mut(member) else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
         if !known.rights.publish {
             return self.refuse(member, "publish", "your role may not publish", true);
         }
         known.sources.extend(sources.into_iter().take(64));
         let fingerprint = fingerprint_of(offer).to_owned();
-        let same = known.publish.as_ref().is_some_and(|leg| leg.fingerprint == fingerprint);
+        let same = known
+            .publish
+            .as_ref()
+            .is_some_and(|leg| leg.fingerprint == fingerprint);
         if !same {
             self.close_publish(member);
             if let Err(error) = self.open_publish(member, fingerprint) {
-                return self.refuse(member, "publish", &format!("no transport could be made: {error}"), false);
+                return self.refuse(
+                    member,
+                    "publish",
+                    &format!("no transport could be made: {error}"),
+                    false,
+                );
             }
         }
-        let leg = self.members.get_mut(member).and_then(|member| member.publish.as_mut());
+        let leg = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.publish.as_mut());
         let Some(leg) = leg else { return };
         let before = leg.transport.fragment().to_owned();
         let answer = match leg.transport.accept(offer) {
             Ok(answer) => answer,
             Err(refusal) => return self.refuse(member, "publish", &refusal.to_string(), false),
         };
-        let (after, media) = (leg.transport.fragment().to_owned(), leg.transport.media().cloned().collect());
+        let (after, media) = (
+            leg.transport.fragment().to_owned(),
+            leg.transport.media().cloned().collect(),
+        );
         self.demux.remove_fragment(&before);
         self.demux.add_fragment(&after, member, Leg::Publish);
         let tracks = self.follow_media(member, media);
@@ -166,7 +204,9 @@ impl Worker {
 
     /// Makes and ends tracks as the description says; which is in which m= section.
     fn follow_media(&mut self, member: u32, media: Vec<PublishedMedia>) -> Vec<(String, TrackId)> {
-        let Some(known) = self.members.get_mut(member) else { return Vec::new() };
+        let Some(known) = self.members.get_mut(member) else {
+            return Vec::new();
+        };
         let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.publish.as_mut()) else {
             return Vec::new();
         };
@@ -204,7 +244,9 @@ impl Worker {
     }
 
     fn subscribe(&mut self, member: u32, audio: Option<u8>, video: Option<u8>, restart: bool) {
-        let Some(known) = self.members.get_mut(member) else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
         if !known.rights.subscribe {
             return self.refuse(member, "subscribe", "your role may not subscribe", true);
         }
@@ -225,7 +267,12 @@ impl Worker {
         self.close_subscribe(member);
         match self.open_subscribe(member, credentials, audio, video) {
             Ok(offer) => self.tell(member, Told::Offer { offer }),
-            Err(error) => self.refuse(member, "subscribe", &format!("no transport could be made: {error}"), false),
+            Err(error) => self.refuse(
+                member,
+                "subscribe",
+                &format!("no transport could be made: {error}"),
+                false,
+            ),
         }
     }
 
@@ -242,14 +289,16 @@ impl Worker {
             max: self.config.subscribe_bits_per_second,
             ..Settings::default()
         };
-        let mut transport = SubscribeTransport::new(&self.engine, credentials, &self.addresses, estimates, now);
+        let mut transport =
+            SubscribeTransport::new(&self.engine, credentials, &self.addresses, estimates, now);
         let mut sources = Sources::new()?;
         for place in 0..u16::from(audio) + u16::from(video) {
             transport.add_place(place >= u16::from(audio), sources.next(), sources.next());
         }
         let first = sources.next() as u16 & 0x7FFF;
         let offer = transport.offer();
-        self.demux.add_fragment(transport.fragment(), member, Leg::Subscribe);
+        self.demux
+            .add_fragment(transport.fragment(), member, Leg::Subscribe);
         let leg = SubscribeLeg {
             transport,
             at: Vec::new(),
@@ -270,7 +319,10 @@ impl Worker {
     }
 
     fn answer(&mut self, member: u32, answer: &str) {
-        let leg = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut());
+        let leg = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.subscribe.as_mut());
         let answered = leg.map_or(Err(SdpRefusal::NoOffer), |leg| leg.transport.answer(answer));
         match answered {
             Ok(()) => {
@@ -283,21 +335,28 @@ impl Worker {
 
     /// A subscriber's transport is connected, or they have answered anew: now they can receive.
     pub(crate) fn begin_receiving(&mut self, member: u32) {
-        let Some(known) = self.members.get_mut(member) else { return };
-        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
         let capabilities = Capabilities {
             audio_slots: leg.audio,
             video_slots: leg.video,
             codecs: leg.transport.codecs().to_vec(),
             first: leg.first,
         };
-        let Some((plane, path)) = leg.transport.outbound() else { return };
+        let Some((plane, path)) = leg.transport.outbound() else {
+            return;
+        };
         let budget = plane.estimator().estimate();
         let source = self.demux.known(path).and_then(|known| known.source);
         leg.route = Some(Route { path, source });
         leg.follow_estimate();
         self.meters.connected += 1;
-        room.router.subscribe(MemberId(member.into()), capabilities, budget);
+        room.router
+            .subscribe(MemberId(member.into()), capabilities, budget);
         self.unsettled.push(known.room);
     }
 
@@ -305,20 +364,33 @@ impl Worker {
     pub(crate) fn report(&mut self, member: u32) {
         let now = self.now;
         let ntp = crate::clock::ntp();
-        let Some(known) = self.members.get_mut(member) else { return };
-        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
         let Some(route) = leg.route else { return };
-        let Some(plane) = leg.transport.plane() else { return };
+        let Some(plane) = leg.transport.plane() else {
+            return;
+        };
         for (place, _, subscription) in room.router.received_by(MemberId(member.into())) {
-            let Some(timestamp) = subscription.gate.timestamp_at(now) else { continue };
+            let Some(timestamp) = subscription.gate.timestamp_at(now) else {
+                continue;
+            };
             let now = crate::forward::micros(now);
-            self.outbox.compose(route, |out| plane.report(place, ntp, timestamp, now, out));
+            self.outbox
+                .compose(route, |out| plane.report(place, ntp, timestamp, now, out));
         }
     }
 
     fn view(&mut self, member: u32, view: Option<Vec<ViewWish>>) {
-        let Some(known) = self.members.get(member) else { return };
-        let Some(room) = self.rooms.get_mut(known.room) else { return };
+        let Some(known) = self.members.get(member) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(known.room) else {
+            return;
+        };
         let view = view.map_or(View::Everything, |wishes| {
             let wish = |wish: ViewWish| Wish {
                 track: wish.track,
@@ -332,9 +404,16 @@ impl Worker {
     }
 
     fn allow(&mut self, member: u32, track: TrackId, to: Option<Vec<u64>>) {
-        let Some(known) = self.members.get(member) else { return };
-        let Some(room) = self.rooms.get_mut(known.room) else { return };
-        let own = room.router.track(track).is_some_and(|track| track.info().publisher == MemberId(member.into()));
+        let Some(known) = self.members.get(member) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(known.room) else {
+            return;
+        };
+        let own = room
+            .router
+            .track(track)
+            .is_some_and(|track| track.info().publisher == MemberId(member.into()));
         if !own {
             return;
         }
@@ -369,8 +448,12 @@ impl Worker {
     }
 
     fn close_publish(&mut self, member: u32) -> bool {
-        let Some(known) = self.members.get_mut(member) else { return false };
-        let Some(mut leg) = known.publish.take() else { return false };
+        let Some(known) = self.members.get_mut(member) else {
+            return false;
+        };
+        let Some(mut leg) = known.publish.take() else {
+            return false;
+        };
         self.demux.forget(&leg.at);
         self.demux.remove_fragment(leg.transport.fragment());
         if let Some(room) = self.rooms.get_mut(known.room) {
@@ -391,8 +474,12 @@ impl Worker {
     }
 
     fn close_subscribe(&mut self, member: u32) -> bool {
-        let Some(known) = self.members.get_mut(member) else { return false };
-        let Some(mut leg) = known.subscribe.take() else { return false };
+        let Some(known) = self.members.get_mut(member) else {
+            return false;
+        };
+        let Some(mut leg) = known.subscribe.take() else {
+            return false;
+        };
         self.demux.forget(&leg.at);
         self.demux.remove_fragment(leg.transport.fragment());
         if let Some(room) = self.rooms.get_mut(known.room) {

@@ -26,7 +26,10 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Queues a datagram.
     pub(crate) fn send(&mut self, route: Route, bytes: &[u8]) {
-        match (route.path.via, route.source.or_else(|| self.default_source(route.path.remote))) {
+        match (
+            route.path.via,
+            route.source.or_else(|| self.default_source(route.path.remote)),
+        ) {
             (Via::Udp, Some(source)) => self.batch.send_bytes(source, route.path.remote, bytes),
             (Via::Tcp, _) => self.streams.send(route.path.remote, bytes),
             (Via::Udp, None) => {}
@@ -48,7 +51,10 @@ impl Outbox {
     }
 
     fn default_source(&self, to: SocketAddr) -> Option<Source> {
-        let socket = self.sockets.iter().find(|socket| socket.local().is_ipv4() == to.is_ipv4())?;
+        let socket = self
+            .sockets
+            .iter()
+            .find(|socket| socket.local().is_ipv4() == to.is_ipv4())?;
         let unspecified: IpAddr = if to.is_ipv4() {
             IpAddr::from([0; 4])
         } else {

@@ -5,7 +5,11 @@ use std::{collections::HashMap, rc::Rc};
 use trefoil_rtp::Codec;
 use trefoil_sfu::{Router, RouterSettings, TrackId};
 
-use crate::{RoomKey, history::{Held, History}, timers::Planned};
+use crate::{
+    RoomKey,
+    history::{Held, History},
+    timers::Planned,
+};
 
 /// A track's packets.
 #[derive(Debug)]

@@ -10,7 +10,10 @@ use std::{
 use trefoil_net::Poller;
 use trefoil_peer::{Path, Via};
 
-use crate::{slab::Slab, worker::{STREAM, Worker}};
+use crate::{
+    slab::Slab,
+    worker::{STREAM, Worker},
+};
 
 /// Bytes that may wait for one client; what is more is dropped, as a path would drop it.
 const WAITING: usize = 256 * 1024;
@@ -57,7 +60,9 @@ impl Streams {
     /// Takes connections that wait, as many as may be.
     pub(crate) fn accept(&mut self, listener: usize, poller: &Poller, now: Duration) {
         for _ in 0..16 {
-            let Some(Ok((socket, remote))) = self.listeners.get(listener).map(TcpListener::accept) else { return };
+            let Some(Ok((socket, remote))) = self.listeners.get(listener).map(TcpListener::accept) else {
+                return;
+            };
             self.close_idle(poller, now);
             let ready = socket.set_nonblocking(true).is_ok() && socket.set_nodelay(true).is_ok();
             let local = socket.local_addr();
@@ -88,7 +93,11 @@ impl Streams {
 
     fn close_idle(&mut self, _poller: &Poller, now: Duration) {
         for number in self.rows.numbers() {
-            if self.rows.get(number).is_some_and(|stream| now.saturating_sub(stream.heard) > IDLE) {
+            if self
+                .rows
+                .get(number)
+                .is_some_and(|stream| now.saturating_sub(stream.heard) > IDLE)
+            {
                 self.close(number);
             }
         }
@@ -104,8 +113,12 @@ impl Streams {
 
     /// Frames a datagram for a client; drops it where too much waits already.
     pub(crate) fn send(&mut self, to: SocketAddr, datagram: &[u8]) {
-        let Some(number) = self.by_remote.get(&to).copied() else { return };
-        let (Some(stream), Ok(length)) = (self.rows.get_mut(number), u16::try_from(datagram.len())) else { return };
+        let Some(number) = self.by_remote.get(&to).copied() else {
+            return;
+        };
+        let (Some(stream), Ok(length)) = (self.rows.get_mut(number), u16::try_from(datagram.len())) else {
+            return;
+        };
         if stream.outgoing.len() + datagram.len() > WAITING {
             return;
         }
@@ -124,7 +137,9 @@ impl Streams {
     }
 
     fn write(&mut self, number: u32, poller: &Poller) {
-        let Some(stream) = self.rows.get_mut(number) else { return };
+        let Some(stream) = self.rows.get_mut(number) else {
+            return;
+        };
         let mut written = 0;
         let mut broken = false;
         while let Some(rest) = stream.outgoing.get(written..).filter(|rest| !rest.is_empty()) {
@@ -146,7 +161,9 @@ impl Streams {
         let watch = !stream.outgoing.is_empty();
         if watch != stream.watched {
             stream.watched = watch;
-            broken |= poller.change(&stream.socket, STREAM | u64::from(number), watch).is_err();
+            broken |= poller
+                .change(&stream.socket, STREAM | u64::from(number), watch)
+                .is_err();
         }
         if broken {
             self.close(number);
@@ -160,7 +177,9 @@ impl Streams {
         let mut over = false;
         match stream.socket.read(&mut buffer) {
             Ok(0) => over = true,
-            Ok(length) => stream.incoming.extend_from_slice(buffer.get(..length).unwrap_or_default()),
+            Ok(length) => stream
+                .incoming
+                .extend_from_slice(buffer.get(..length).unwrap_or_default()),
             Err(error) => over = !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         }
         let (messages, used, sound) = frames(&stream.incoming);
@@ -185,7 +204,9 @@ fn frames(bytes: &[u8]) -> (Vec<Vec<u8>>, usize, bool) {
         if length == 0 || length > LONGEST {
             return (messages, used, false);
         }
-        let Some((message, behind)) = behind.split_at_checked(length) else { break };
+        let Some((message, behind)) = behind.split_at_checked(length) else {
+            break;
+        };
         messages.push(message.to_vec());
         used += 2 + length;
         rest = behind;
@@ -202,7 +223,9 @@ impl Worker {
         if !readable {
             return;
         }
-        let Some((remote, local, messages)) = self.outbox.streams.read(number, self.now) else { return };
+        let Some((remote, local, messages)) = self.outbox.streams.read(number, self.now) else {
+            return;
+        };
         let path = Path {
             via: Via::Tcp,
             remote,
@@ -221,7 +244,10 @@ mod tests {
     #[test]
     fn whole_messages_are_taken_and_the_rest_waits() {
         let (messages, used, sound) = frames(b"\x00\x02ab\x00\x01c\x00\x05de");
-        assert_eq!((messages, used, sound), (vec![b"ab".to_vec(), b"c".to_vec()], 7, true));
+        assert_eq!(
+            (messages, used, sound),
+            (vec![b"ab".to_vec(), b"c".to_vec()], 7, true)
+        );
     }
 
     /// FAULTS I20: a length of zero, or one that nobody needs, ends the connection.

@@ -11,8 +11,12 @@ use crate::{
 impl Worker {
     /// Tells one member something.
     pub(crate) fn tell(&mut self, member: u32, told: Told) {
-        let Some(member) = self.members.get(member) else { return };
-        let Some(room) = self.rooms.get(member.room) else { return };
+        let Some(member) = self.members.get(member) else {
+            return;
+        };
+        let Some(room) = self.rooms.get(member.room) else {
+            return;
+        };
         let notice = Notice {
             room: room.key,
             to: Some(member.participant),
@@ -36,7 +40,9 @@ impl Worker {
     fn tracks_of(&self, member: u32) -> Option<Told> {
         let known = self.members.get(member)?;
         let router = &self.rooms.get(known.room)?.router;
-        let own = router.tracks().filter(|track| track.info().publisher == MemberId(member.into()));
+        let own = router
+            .tracks()
+            .filter(|track| track.info().publisher == MemberId(member.into()));
         let tracks = own.map(|track| TrackView {
             track: track.id(),
             codec: track.info().codec,
@@ -59,9 +65,18 @@ impl Worker {
 
     /// Tells a newcomer what everybody else publishes.
     pub(crate) fn tell_all_tracks(&mut self, newcomer: u32) {
-        let Some(member) = self.members.get(newcomer) else { return };
-        let Some(room) = self.rooms.get(member.room) else { return };
-        let others: Vec<u32> = room.members.iter().copied().filter(|other| *other != newcomer).collect();
+        let Some(member) = self.members.get(newcomer) else {
+            return;
+        };
+        let Some(room) = self.rooms.get(member.room) else {
+            return;
+        };
+        let others: Vec<u32> = room
+            .members
+            .iter()
+            .copied()
+            .filter(|other| *other != newcomer)
+            .collect();
         for other in others {
             match self.tracks_of(other) {
                 Some(Told::Tracks { of, tracks }) if !tracks.is_empty() => {
@@ -75,8 +90,12 @@ impl Worker {
     /// Does and tells what a room's router wants done and told.
     pub(crate) fn outputs(&mut self, room: u32) {
         loop {
-            let Some(known) = self.rooms.get_mut(room) else { return };
-            let Some(output) = known.router.poll_output() else { break };
+            let Some(known) = self.rooms.get_mut(room) else {
+                return;
+            };
+            let Some(output) = known.router.poll_output() else {
+                break;
+            };
             match output {
                 Output::Keyframe { track, encoding } => self.ask_for_keyframe(room, track, encoding),
                 Output::Needed { track, encodings } => self.tell_needed(room, track, encodings),
@@ -88,17 +107,29 @@ impl Worker {
     }
 
     fn ask_for_keyframe(&mut self, room: u32, track: TrackId, encoding: u8) {
-        let Some(feed) = self.rooms.get(room).and_then(|room| room.feeds.get(&track)) else { return };
+        let Some(feed) = self.rooms.get(room).and_then(|room| room.feeds.get(&track)) else {
+            return;
+        };
         let (member, media) = (feed.member, feed.media);
-        let Some(leg) = self.members.get_mut(member).and_then(|member| member.publish.as_mut()) else { return };
+        let Some(leg) = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.publish.as_mut())
+        else {
+            return;
+        };
         leg.transport.request_keyframe(media, encoding);
         self.meters.keyframes_asked += 1;
         self.poll_publish(member);
     }
 
     fn tell_needed(&mut self, room: u32, track: TrackId, encodings: u8) {
-        let Some(feed) = self.rooms.get(room).and_then(|room| room.feeds.get(&track)) else { return };
-        let needed = (0_u8..).zip(&feed.rids).filter(|(index, _)| encodings >> index & 1 == 1);
+        let Some(feed) = self.rooms.get(room).and_then(|room| room.feeds.get(&track)) else {
+            return;
+        };
+        let needed = (0_u8..)
+            .zip(&feed.rids)
+            .filter(|(index, _)| encodings >> index & 1 == 1);
         let told = Told::Needed {
             track,
             rids: needed.map(|(_, rid)| rid.clone()).collect(),
@@ -129,9 +160,15 @@ impl Worker {
 
     /// Tells a subscriber how they receive, if that is another way than before.
     pub(crate) fn tell_reception(&mut self, member: u32) {
-        let Some(known) = self.members.get_mut(member) else { return };
-        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else { return };
-        let Some(plane) = leg.transport.plane_ref() else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
+        let Some(plane) = leg.transport.plane_ref() else {
+            return;
+        };
         let estimator = plane.estimator();
         let received = room.router.received_by(MemberId(member.into()));
         let tracks = received.filter(|(_, track, _)| track.info().codec.is_video());

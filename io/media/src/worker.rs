@@ -142,7 +142,10 @@ impl Worker {
     /// Waits once and handles all that is ready.
     fn turn(&mut self) -> io::Result<()> {
         let next_reading = self.read_at + READING_EVERY;
-        let due = self.timers.next().map_or(next_reading, |due| due.min(next_reading));
+        let due = self
+            .timers
+            .next()
+            .map_or(next_reading, |due| due.min(next_reading));
         let ready = self.poller.wait(Some(due.saturating_sub(self.clock.elapsed())))?;
         self.now = self.clock.elapsed();
         for index in 0..ready {
@@ -179,13 +182,21 @@ impl Worker {
 
     fn take_datagrams(&mut self, index: usize) {
         self.outbox.batch.make_room(AT_ONCE);
-        let Some(socket) = self.outbox.sockets.get(index) else { return };
+        let Some(socket) = self.outbox.sockets.get(index) else {
+            return;
+        };
         let port = socket.local().port();
-        let Ok(slots) = self.outbox.batch.receive(socket, AT_ONCE) else { return };
+        let Ok(slots) = self.outbox.batch.receive(socket, AT_ONCE) else {
+            return;
+        };
         let mut datagram = std::mem::take(&mut self.datagram);
         for slot in slots {
-            let Some(received) = self.outbox.batch.received(slot) else { continue };
-            let Some(socket) = self.outbox.sockets.get(index) else { continue };
+            let Some(received) = self.outbox.batch.received(slot) else {
+                continue;
+            };
+            let Some(socket) = self.outbox.sockets.get(index) else {
+                continue;
+            };
             let local = received.local.unwrap_or_else(|| socket.local().ip());
             let source = socket.source(local);
             let path = Path {
@@ -242,7 +253,9 @@ impl Worker {
     fn receive_published(&mut self, known: Known, path: Path, datagram: &[u8]) {
         let now = self.now;
         let member = self.members.get_mut(known.member);
-        let Some(leg) = member.and_then(|member| member.publish.as_mut()) else { return };
+        let Some(leg) = member.and_then(|member| member.publish.as_mut()) else {
+            return;
+        };
         let first = datagram.first().copied().unwrap_or(0);
         if (128..192).contains(&first) && !leg.allowance.take(datagram.len(), now) {
             self.meters.policed += 1;
@@ -255,13 +268,21 @@ impl Worker {
 
     fn receive_from_subscriber(&mut self, known: Known, path: Path, datagram: &mut [u8]) {
         let (member, now) = (known.member, self.now);
-        let Some(leg) = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut()) else { return };
+        let Some(leg) = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.subscribe.as_mut())
+        else {
+            return;
+        };
         leg.heard = now;
         if !(128..192).contains(&datagram.first().copied().unwrap_or(0)) {
             leg.transport.receive(path, datagram, self.clock.instant_at(now));
             return self.poll_subscribed(member, known.source);
         }
-        let Some(plane) = leg.transport.plane() else { return };
+        let Some(plane) = leg.transport.plane() else {
+            return;
+        };
         if !plane.receive(datagram, micros(now), &mut self.feedback) {
             self.meters.unverified += 1;
             return;
@@ -279,9 +300,15 @@ impl Worker {
 
     /// The estimate of a subscriber's path has changed: so does what they get.
     fn follow_budget(&mut self, member: u32) {
-        let Some(known) = self.members.get_mut(member) else { return };
-        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else { return };
-        let Some(plane) = leg.transport.plane() else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
+        let Some(plane) = leg.transport.plane() else {
+            return;
+        };
         let id = trefoil_sfu::MemberId(member.into());
         plane.estimator_mut().demand(room.router.demand(id));
         room.router.set_budget(id, plane.estimator().estimate());
@@ -298,8 +325,13 @@ impl Worker {
     pub(crate) fn poll_published(&mut self, member: u32, source: Option<Source>) {
         let mut closed = false;
         loop {
-            let leg = self.members.get_mut(member).and_then(|member| member.publish.as_mut());
-            let Some(published) = leg.and_then(|leg| leg.transport.poll()) else { break };
+            let leg = self
+                .members
+                .get_mut(member)
+                .and_then(|member| member.publish.as_mut());
+            let Some(published) = leg.and_then(|leg| leg.transport.poll()) else {
+                break;
+            };
             match published {
                 Published::Datagram { path, bytes } => {
                     let route = self.route(path, source);
@@ -319,7 +351,10 @@ impl Worker {
                 Published::Closed => closed = true,
             }
         }
-        let leg = self.members.get(member).and_then(|member| member.publish.as_ref());
+        let leg = self
+            .members
+            .get(member)
+            .and_then(|member| member.publish.as_ref());
         if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
             self.lose_publish(member);
         }
@@ -327,8 +362,13 @@ impl Worker {
     }
 
     fn note_report(&mut self, member: u32, (media, encoding): (u8, u8), microseconds: u64, timestamp: u32) {
-        let Some(known) = self.members.get(member) else { return };
-        let track = known.publish.as_ref().and_then(|leg| *leg.tracks.get(usize::from(media))?);
+        let Some(known) = self.members.get(member) else {
+            return;
+        };
+        let track = known
+            .publish
+            .as_ref()
+            .and_then(|leg| *leg.tracks.get(usize::from(media))?);
         if let (Some(track), Some(room)) = (track, self.rooms.get_mut(known.room)) {
             room.router.report(track, encoding, microseconds, timestamp);
         }
@@ -338,8 +378,13 @@ impl Worker {
     pub(crate) fn poll_subscribed(&mut self, member: u32, source: Option<Source>) {
         let mut closed = false;
         loop {
-            let leg = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut());
-            let Some(subscribed) = leg.and_then(|leg| leg.transport.poll()) else { break };
+            let leg = self
+                .members
+                .get_mut(member)
+                .and_then(|member| member.subscribe.as_mut());
+            let Some(subscribed) = leg.and_then(|leg| leg.transport.poll()) else {
+                break;
+            };
             match subscribed {
                 Subscribed::Datagram { path, bytes } => {
                     let route = self.route(path, source);
@@ -357,7 +402,10 @@ impl Worker {
                 Subscribed::Closed => closed = true,
             }
         }
-        let leg = self.members.get(member).and_then(|member| member.subscribe.as_ref());
+        let leg = self
+            .members
+            .get(member)
+            .and_then(|member| member.subscribe.as_ref());
         if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
             self.lose_subscribe(member);
         }
@@ -374,14 +422,17 @@ impl Worker {
     }
 
     fn learn(&mut self, member: u32, leg: Leg, route: Route) {
-        let Some(known) = self.members.get_mut(member) else { return };
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
         let proved = match leg {
             Leg::Publish => known.publish.as_mut().map(|leg| &mut leg.at),
             Leg::Subscribe => known.subscribe.as_mut().map(|leg| &mut leg.at),
         };
         let source = route.source;
         if let Some(proved) = proved {
-            self.demux.learn(route.path, Known { member, leg, source }, proved);
+            self.demux
+                .learn(route.path, Known { member, leg, source }, proved);
         }
     }
 
@@ -398,7 +449,13 @@ impl Worker {
 
     fn publish_due(&mut self, member: u32, at: Duration) {
         let (now, instant) = (self.now, self.clock.instant_at(self.now));
-        let Some(leg) = self.members.get_mut(member).and_then(|member| member.publish.as_mut()) else { return };
+        let Some(leg) = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.publish.as_mut())
+        else {
+            return;
+        };
         if leg.planned != Some(at) {
             return;
         }
@@ -414,7 +471,13 @@ impl Worker {
 
     fn subscribe_due(&mut self, member: u32, at: Duration) {
         let (now, instant) = (self.now, self.clock.instant_at(self.now));
-        let Some(leg) = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut()) else { return };
+        let Some(leg) = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.subscribe.as_mut())
+        else {
+            return;
+        };
         if leg.planned != Some(at) {
             return;
         }
@@ -443,7 +506,9 @@ impl Worker {
     }
 
     fn room_due(&mut self, room: u32, at: Duration) {
-        let Some(known) = self.rooms.get_mut(room) else { return };
+        let Some(known) = self.rooms.get_mut(room) else {
+            return;
+        };
         if known.planned == Some(at) {
             known.planned = None;
             known.router.handle_timeout(self.now);
@@ -471,7 +536,11 @@ impl Worker {
 
     pub(crate) fn plan_publish(&mut self, member: u32) {
         let soonest = self.now + Duration::from_millis(1);
-        if let Some(leg) = self.members.get_mut(member).and_then(|member| member.publish.as_mut()) {
+        if let Some(leg) = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.publish.as_mut())
+        {
             let due = self.clock.elapsed_at(leg.transport.due()).max(soonest);
             let due = due.min(self.now + LOOK_EVERY);
             self.timers.plan(&mut leg.planned, Timer::Publish(member), due);
@@ -479,17 +548,27 @@ impl Worker {
     }
 
     pub(crate) fn plan_subscribe(&mut self, member: u32) {
-        let Some(leg) = self.members.get_mut(member).and_then(|member| member.subscribe.as_mut()) else { return };
+        let Some(leg) = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.subscribe.as_mut())
+        else {
+            return;
+        };
         let engine = self.clock.elapsed_at(leg.transport.due());
         let pacer = leg.pacer.poll_timeout();
-        let estimator = leg.transport.plane_ref().and_then(|plane| plane.estimator().poll_timeout());
+        let estimator = leg
+            .transport
+            .plane_ref()
+            .and_then(|plane| plane.estimator().poll_timeout());
         let own = [pacer, estimator]
             .into_iter()
             .flatten()
             .map(|due| Duration::from_micros(due.0));
         let due = own.fold(engine.min(leg.next_report), Duration::min);
         let soonest = self.now + Duration::from_micros(500);
-        self.timers.plan(&mut leg.planned, Timer::Subscribe(member), due.max(soonest));
+        self.timers
+            .plan(&mut leg.planned, Timer::Subscribe(member), due.max(soonest));
     }
 
     fn write_reading(&mut self) {

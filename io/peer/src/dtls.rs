@@ -12,7 +12,10 @@ use std::{
 
 use str0m::crypto::{
     CryptoError,
-    dtls::{DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion, SrtpProfile},
+    dtls::{
+        DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion,
+        SrtpProfile,
+    },
 };
 use trefoil_srtp::{Keys, Profile, SessionKeys};
 
@@ -104,8 +107,9 @@ impl DtlsInstance for Instance {
         let we_are_client = self.dtls.is_active();
         let output = self.dtls.poll_output(buffer);
         if let DtlsOutput::KeyingMaterial(material, profile) = &output {
-            let keys = profile_of(*profile)
-                .and_then(|profile| Keys::from_keying_material(profile, material.as_ref(), we_are_client).ok());
+            let keys = profile_of(*profile).and_then(|profile| {
+                Keys::from_keying_material(profile, material.as_ref(), we_are_client).ok()
+            });
             let handshake = keys.map(|(outbound, inbound)| Handshake { outbound, inbound });
             *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = handshake;
         }

@@ -19,7 +19,7 @@ mod subscribe;
 pub use engine::{Engine, IceCredentials};
 pub use guard::is_guarded;
 pub use plane::{Feedback, Picture, Plane, PlaneStats, StreamStats};
-pub use publish::{Published, PublishedMedia, PublishedPacket, PublishTransport};
+pub use publish::{PublishTransport, Published, PublishedMedia, PublishedPacket};
 pub use refusal::SdpRefusal;
 pub use subscribe::{Channel, SubscribeTransport, Subscribed};
 

@@ -148,7 +148,8 @@ impl PublishTransport {
         }
         let rtc = &mut self.rtc;
         let answered = guarded(|| {
-            let offer = SdpOffer::from_sdp_string(offer).map_err(|error| SdpRefusal::unusable(error.to_string()))?;
+            let offer =
+                SdpOffer::from_sdp_string(offer).map_err(|error| SdpRefusal::unusable(error.to_string()))?;
             let answer = rtc.sdp_api().accept_offer(offer);
             answer.map_err(|error| SdpRefusal::unusable(error.to_string()))
         });
@@ -169,13 +170,21 @@ impl PublishTransport {
             return answer;
         }
         let worker = IceCredentials::worker_of(self.credentials.fragment.as_bytes()).unwrap_or(0);
-        let Ok(ours) = IceCredentials::random(worker) else { return answer };
+        let Ok(ours) = IceCredentials::random(worker) else {
+            return answer;
+        };
         api.set_local_ice_credentials(ours.to_engine());
         self.credentials = ours;
         let line = |name: &str, value: &str| format!("a={name}:{value}\r\n");
         answer
-            .replace(&line("ice-ufrag", &made.ufrag), &line("ice-ufrag", &self.credentials.fragment))
-            .replace(&line("ice-pwd", &made.pass), &line("ice-pwd", &self.credentials.password))
+            .replace(
+                &line("ice-ufrag", &made.ufrag),
+                &line("ice-ufrag", &self.credentials.fragment),
+            )
+            .replace(
+                &line("ice-pwd", &made.pass),
+                &line("ice-pwd", &self.credentials.password),
+            )
     }
 
     /// Reads from the engine what was agreed.
@@ -185,14 +194,21 @@ impl PublishTransport {
             if let Some(slot) = self.codecs.get_mut(usize::from(*params.pt())) {
                 *slot = codec;
             }
-            let red = params.red().and_then(|red| self.codecs.get_mut(usize::from(*red)));
+            let red = params
+                .red()
+                .and_then(|red| self.codecs.get_mut(usize::from(*red)));
             if let Some(slot) = red {
                 *slot = Some(Codec::Red);
             }
         }
         for section in sections(offer) {
-            let Some(media) = self.rtc.media(Mid::from(section.mid)) else { continue };
-            let first = media.remote_pts().iter().find_map(|pt| *self.codecs.get(usize::from(**pt))?);
+            let Some(media) = self.rtc.media(Mid::from(section.mid)) else {
+                continue;
+            };
+            let first = media
+                .remote_pts()
+                .iter()
+                .find_map(|pt| *self.codecs.get(usize::from(**pt))?);
             let Some(codec) = first else { continue };
             let described = PublishedMedia {
                 mid: section.mid.to_owned(),
@@ -342,15 +358,22 @@ impl PublishTransport {
             marker: packet.header.marker,
             descriptor: descriptor.map_or_else(|| Arc::from(&[][..]), |descriptor| descriptor.0.clone()),
             level,
-            orientation: stream_values.video_orientation.map(|orientation| orientation as u8),
+            orientation: stream_values
+                .video_orientation
+                .map(|orientation| orientation as u8),
             payload: packet.payload,
         }))
     }
 
     /// Asks the publisher for a keyframe of one encoding. Afterwards everything must be polled.
     pub fn request_keyframe(&mut self, media: u8, encoding: u8) {
-        let Some((mid, described)) = self.media.get(usize::from(media)) else { return };
-        let rid = described.rids.get(usize::from(encoding)).map(|rid| Rid::from(rid.as_str()));
+        let Some((mid, described)) = self.media.get(usize::from(media)) else {
+            return;
+        };
+        let rid = described
+            .rids
+            .get(usize::from(encoding))
+            .map(|rid| Rid::from(rid.as_str()));
         let (mid, rtc) = (*mid, &mut self.rtc);
         let done = guarded(|| {
             let mut api = rtc.direct_api();
@@ -433,7 +456,10 @@ fn sections(offer: &str) -> Vec<Section<'_>> {
         } else if let Some(simulcast) = line.strip_prefix("a=simulcast:send ") {
             let streams = simulcast.split(' ').next().unwrap_or_default().split(';');
             let ids = streams.filter_map(|stream| stream.split(',').next());
-            section.rids = ids.take(ENCODINGS).map(|rid| rid.trim_start_matches('~').to_owned()).collect();
+            section.rids = ids
+                .take(ENCODINGS)
+                .map(|rid| rid.trim_start_matches('~').to_owned())
+                .collect();
         }
     }
     found.retain(|section| !section.mid.is_empty());
@@ -448,17 +474,26 @@ fn check_offer(offer: &str) -> Result<(), SdpRefusal> {
         if let Some(media) = line.strip_prefix("m=") {
             let secured = media.split(' ').nth(2).is_some_and(|proto| proto.contains("TLS"));
             if !secured {
-                return Err(SdpRefusal::unusable("an m= section without DTLS: plain RTP and SDES are not taken"));
+                return Err(SdpRefusal::unusable(
+                    "an m= section without DTLS: plain RTP and SDES are not taken",
+                ));
             }
         } else if let Some(mid) = line.strip_prefix("a=mid:") {
             if mid.is_empty() || mid.len() > 16 || mids.contains(&mid) {
-                return Err(SdpRefusal::unusable("a=mid is empty, longer than 16 characters, or there twice"));
+                return Err(SdpRefusal::unusable(
+                    "a=mid is empty, longer than 16 characters, or there twice",
+                ));
             }
             mids.push(mid);
         } else if let Some(fingerprint) = line.strip_prefix("a=fingerprint:") {
-            strong |= fingerprint.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("sha-256 "));
+            strong |= fingerprint
+                .get(..8)
+                .is_some_and(|start| start.eq_ignore_ascii_case("sha-256 "));
         } else if let Some(map) = line.strip_prefix("a=rtpmap:") {
-            let number = map.split(' ').next().and_then(|number| number.parse::<u16>().ok());
+            let number = map
+                .split(' ')
+                .next()
+                .and_then(|number| number.parse::<u16>().ok());
             if number.is_none_or(|number| number > 127) {
                 return Err(SdpRefusal::unusable("a=rtpmap has a payload type above 127"));
             }

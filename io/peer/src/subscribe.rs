@@ -217,7 +217,9 @@ impl SubscribeTransport {
             .flatten()
             .flat_map(|section| section.codecs.iter().copied())
             .collect();
-        let extensions = |section: Option<&SectionAnswer>| section.map_or(Accepted::default(), |section| section.extensions);
+        let extensions = |section: Option<&SectionAnswer>| {
+            section.map_or(Accepted::default(), |section| section.extensions)
+        };
         self.accepted = (extensions(audio), extensions(video));
         if let Some(plane) = &mut self.plane {
             plane.set_places(&self.places, self.accepted);
@@ -344,8 +346,13 @@ impl SubscribeTransport {
             Channel::Reliable => reliable,
             Channel::Lossy => lossy,
         };
-        let (Some(id), rtc) = (id, &mut self.rtc) else { return false };
-        let sent = guarded(|| rtc.channel(id).is_some_and(|mut channel| channel.write(binary, data).unwrap_or(false)));
+        let (Some(id), rtc) = (id, &mut self.rtc) else {
+            return false;
+        };
+        let sent = guarded(|| {
+            rtc.channel(id)
+                .is_some_and(|mut channel| channel.write(binary, data).unwrap_or(false))
+        });
         self.broken |= sent.is_none();
         sent.unwrap_or(false)
     }

@@ -99,7 +99,9 @@ fn asked(ask: MediaAsk) -> Ask {
 pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
     while let Some(Notice { room, to, told }) = notices.recv().await {
         let lasts = !matches!(told, Told::Speakers(_) | Told::Reception(_));
-        let Some(message) = message(told, &shared) else { continue };
+        let Some(message) = message(told, &shared) else {
+            continue;
+        };
         let (to, now) = (to.map(ParticipantId::from_number), shared.now());
         let at = At {
             shared: &shared,

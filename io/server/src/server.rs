@@ -37,7 +37,11 @@ impl Server {
     ///
     /// # Errors
     /// The configuration is not possible (see [`ServerConfig::check`]), or an address cannot be listened on.
-    pub async fn start(config: ServerConfig, ice: IceServers, media: Option<MediaLink>) -> anyhow::Result<Self> {
+    pub async fn start(
+        config: ServerConfig,
+        ice: IceServers,
+        media: Option<MediaLink>,
+    ) -> anyhow::Result<Self> {
         config.check()?;
         let addresses = config.listen.clone();
         let (media, notices) = media.map_or((None, None), |link| (Some(link.media), Some(link.notices)));

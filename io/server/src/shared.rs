@@ -49,7 +49,11 @@ pub(crate) struct Shared {
 const GUEST_KEY: &str = "guests";
 
 impl Shared {
-    pub(crate) fn new(config: ServerConfig, ice: IceServers, media: Option<Media>) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new(
+        config: ServerConfig,
+        ice: IceServers,
+        media: Option<Media>,
+    ) -> anyhow::Result<Arc<Self>> {
         let mut seeds = [[0; 32]; 3];
         for seed in &mut seeds {
             getrandom::fill(seed)

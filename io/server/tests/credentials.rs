@@ -382,7 +382,11 @@ async fn a_configuration_that_would_let_strangers_in_or_cannot_work_does_not_sta
         ),
     ];
     for (config, words) in wrong {
-        let error = Server::start(config, ice(), None).await.err().unwrap().to_string();
+        let error = Server::start(config, ice(), None)
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains(words) && !error.contains(SECRET), "{error}");
     }
     let running = start(|_| {}).await;

@@ -34,7 +34,9 @@ pub(super) fn read(
     feedback: &mut Vec<Feedback>,
 ) {
     let place_of = |streams: &[Stream], ssrc: u32| {
-        let at = streams.iter().position(|stream| stream.ssrc == ssrc || stream.retransmission == ssrc);
+        let at = streams
+            .iter()
+            .position(|stream| stream.ssrc == ssrc || stream.retransmission == ssrc);
         at.and_then(|at| u8::try_from(at).ok())
     };
     let mut nacks = 0;
@@ -42,7 +44,9 @@ pub(super) fn read(
         match packet {
             Ok(Rtcp::Twcc(twcc)) => estimator.feedback(twcc.statuses(), now),
             Ok(Rtcp::Nack { media, seqs, .. }) => {
-                let Some(place) = place_of(streams, media) else { continue };
+                let Some(place) = place_of(streams, media) else {
+                    continue;
+                };
                 for sequence in seqs {
                     nacks += 1;
                     if nacks > NACKS {

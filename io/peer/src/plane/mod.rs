@@ -12,8 +12,8 @@ use trefoil_rtp::{Codec, HeaderWriter, av1, rtcp, vp8, vp9};
 use trefoil_srtp::{Opener, Sealer};
 
 pub use feedback::Feedback;
-pub use stream::StreamStats;
 use stream::Stream;
+pub use stream::StreamStats;
 
 use crate::{
     dtls::Handshake,
@@ -175,14 +175,24 @@ impl Plane {
     ) -> usize {
         let video = picture.codec.is_video();
         let accepted = if video { self.video } else { self.audio };
-        let Some(stream) = self.streams.get_mut(usize::from(place)) else { return 0 };
-        let Some(payload_type) = payload_type(picture.codec) else { return 0 };
+        let Some(stream) = self.streams.get_mut(usize::from(place)) else {
+            return 0;
+        };
+        let Some(payload_type) = payload_type(picture.codec) else {
+            return 0;
+        };
         let (ssrc, number, index) = if again {
-            let Some(number) = payload_type.retransmission else { return 0 };
+            let Some(number) = payload_type.retransmission else {
+                return 0;
+            };
             stream.repeats += 1;
             (stream.retransmission, number, stream.repeats)
         } else {
-            (stream.ssrc, payload_type.number, picture.sequence.saturating_sub(65_536))
+            (
+                stream.ssrc,
+                payload_type.number,
+                picture.sequence.saturating_sub(65_536),
+            )
         };
         let body = picture.payload.len() + if again { 2 } else { 0 };
         // The transport-wide number is part of what is sealed, so the size must be known before: this is what is usual.
@@ -197,7 +207,9 @@ impl Plane {
         let mut extensions = [(0_u8, &[][..]); 5];
         let mut used = 0;
         let mut add = |id: u8, value| {
-            if accepted.has(id) && let Some(free) = extensions.get_mut(used) {
+            if accepted.has(id)
+                && let Some(free) = extensions.get_mut(used)
+            {
                 *free = (id, value);
                 used += 1;
             }
@@ -205,7 +217,8 @@ impl Plane {
         add(extensions::TRANSPORT_ID, &transport[..]);
         add(extensions::SEND_TIME_ID, &send_time[..]);
         if video {
-            if !descriptor.is_empty() {
+            // Only AV1 cannot do without; the other codecs' own numbers are changed, and a descriptor would contradict them.
+            if picture.codec == Codec::Av1 && !descriptor.is_empty() {
                 add(extensions::DESCRIPTOR_ID, descriptor);
             }
             if picture.orientation.is_some() {
@@ -253,8 +266,14 @@ impl Plane {
     pub fn pad(&mut self, place: u8, probe: bool, now: Micros, out: &mut [u8]) -> usize {
         const PADDING: u8 = 224;
         let video = self.video;
-        let Some(stream) = self.streams.get_mut(usize::from(place)) else { return 0 };
-        let Some(number) = stream.codec.and_then(payload_type).and_then(|payload| payload.retransmission) else {
+        let Some(stream) = self.streams.get_mut(usize::from(place)) else {
+            return 0;
+        };
+        let Some(number) = stream
+            .codec
+            .and_then(payload_type)
+            .and_then(|payload| payload.retransmission)
+        else {
             return 0;
         };
         let size = 12 + 12 + usize::from(PADDING) + 16 + OVERHEAD;
@@ -276,7 +295,9 @@ impl Plane {
         if let Some(first) = out.first_mut() {
             *first |= 0x20;
         }
-        let Some(body) = out.get_mut(start..end) else { return 0 };
+        let Some(body) = out.get_mut(start..end) else {
+            return 0;
+        };
         body.fill(0);
         if let Some(last) = body.last_mut() {
             *last = PADDING;
@@ -288,7 +309,9 @@ impl Plane {
 
     /// Writes a sender report for one place, sealed; `ntp` is what time it is, and `timestamp` the stream's time then.
     pub fn report(&mut self, place: u8, ntp: u64, timestamp: u32, now: Micros, out: &mut [u8]) -> usize {
-        let Some(stream) = self.streams.get_mut(usize::from(place)) else { return 0 };
+        let Some(stream) = self.streams.get_mut(usize::from(place)) else {
+            return 0;
+        };
         if stream.packets == 0 {
             return 0;
         }
@@ -341,14 +364,21 @@ fn renumbered<'a>(picture: &Picture<'a>, kept: &'a mut [u8; LONGEST_DESCRIPTOR])
     let Some((frame, _)) = picture.renumber.filter(|_| picture.codec == Codec::Av1) else {
         return picture.descriptor;
     };
-    let Some(copy) = kept.get_mut(..picture.descriptor.len()) else { return &[] };
+    let Some(copy) = kept.get_mut(..picture.descriptor.len()) else {
+        return &[];
+    };
     copy.copy_from_slice(picture.descriptor);
     av1::rewrite_frame_number(copy, frame);
     copy
 }
 
 #[inline]
-fn write_body(out: &mut [u8], start: usize, original: Option<[u8; 2]>, picture: &Picture<'_>) -> Option<usize> {
+fn write_body(
+    out: &mut [u8],
+    start: usize,
+    original: Option<[u8; 2]>,
+    picture: &Picture<'_>,
+) -> Option<usize> {
     let mut at = start;
     if let Some(original) = original {
         out.get_mut(at..at + 2)?.copy_from_slice(&original);

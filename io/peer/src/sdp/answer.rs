@@ -63,7 +63,9 @@ impl Answer {
 
 impl Transport {
     fn read(&mut self, attribute: &str) {
-        let Some((name, value)) = attribute.split_once(':') else { return };
+        let Some((name, value)) = attribute.split_once(':') else {
+            return;
+        };
         match name {
             "ice-ufrag" => self.fragment = Some(value.to_owned()),
             "ice-pwd" => self.password = Some(value.to_owned()),
@@ -74,11 +76,12 @@ impl Transport {
     }
 
     fn finish(self, sections: Vec<SectionAnswer>) -> Result<Answer, SdpRefusal> {
-        let within = |text: Option<String>, least: usize| {
-            text.filter(|text| (least..=256).contains(&text.len()))
-        };
-        let ufrag = within(self.fragment, 4).ok_or_else(|| SdpRefusal::unusable("a=ice-ufrag has no 4 characters"))?;
-        let pass = within(self.password, 22).ok_or_else(|| SdpRefusal::unusable("a=ice-pwd has no 22 characters"))?;
+        let within =
+            |text: Option<String>, least: usize| text.filter(|text| (least..=256).contains(&text.len()));
+        let ufrag = within(self.fragment, 4)
+            .ok_or_else(|| SdpRefusal::unusable("a=ice-ufrag has no 4 characters"))?;
+        let pass = within(self.password, 22)
+            .ok_or_else(|| SdpRefusal::unusable("a=ice-pwd has no 22 characters"))?;
         let fingerprint = self
             .fingerprint
             .ok_or_else(|| SdpRefusal::unusable("there is no a=fingerprint with sha-256"))?;

@@ -15,7 +15,12 @@ pub(crate) struct Payload {
 
 /// In the order in which they are offered. RED carries Opus twice; who does not know it gets no such packets.
 pub(crate) const AUDIO: &[Payload] = &[
-    audio(Codec::Opus, 111, "opus/48000/2", Some("minptime=10;useinbandfec=1;usedtx=1")),
+    audio(
+        Codec::Opus,
+        111,
+        "opus/48000/2",
+        Some("minptime=10;useinbandfec=1;usedtx=1"),
+    ),
     audio(Codec::Red, 63, "red/48000/2", Some("111/111")),
     audio(Codec::G722, 9, "G722/8000", None),
     audio(Codec::Pcmu, 0, "PCMU/8000", None),
@@ -33,7 +38,13 @@ pub(crate) const VIDEO: &[Payload] = &[
         "H264/90000",
         Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"),
     ),
-    video(Codec::Av1, 45, 46, "AV1/90000", Some("level-idx=5;profile=0;tier=0")),
+    video(
+        Codec::Av1,
+        45,
+        46,
+        "AV1/90000",
+        Some("level-idx=5;profile=0;tier=0"),
+    ),
 ];
 
 const fn audio(codec: Codec, number: u8, rtpmap: &'static str, fmtp: Option<&'static str>) -> Payload {

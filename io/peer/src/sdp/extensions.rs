@@ -16,7 +16,11 @@ pub(crate) const TRANSPORT_ID: u8 = 3;
 pub(crate) const ORIENTATION: &str = "urn:3gpp:video-orientation";
 pub(crate) const ORIENTATION_ID: u8 = 13;
 
-pub(crate) const AUDIO: &[(u8, &str)] = &[(LEVEL_ID, LEVEL), (SEND_TIME_ID, SEND_TIME), (TRANSPORT_ID, TRANSPORT)];
+pub(crate) const AUDIO: &[(u8, &str)] = &[
+    (LEVEL_ID, LEVEL),
+    (SEND_TIME_ID, SEND_TIME),
+    (TRANSPORT_ID, TRANSPORT),
+];
 pub(crate) const VIDEO: &[(u8, &str)] = &[
     (SEND_TIME_ID, SEND_TIME),
     (TRANSPORT_ID, TRANSPORT),

@@ -41,13 +41,19 @@ impl Offer<'_> {
     }
 
     fn write(&self, sdp: &mut String) -> std::fmt::Result {
-        write!(sdp, "v=0\r\no=trefoil 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", self.version)?;
+        write!(
+            sdp,
+            "v=0\r\no=trefoil 1 {} IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
+            self.version
+        )?;
         sdp.push_str("a=group:BUNDLE data");
         for index in 0..self.places.len() {
             write!(sdp, " s{index}")?;
         }
-        sdp.push_str("\r\na=ice-lite\r\na=msid-semantic: WMS *\r\n");
-        sdp.push_str("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:data\r\n");
+        sdp.push_str("\r\na=ice-lite\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n");
+        sdp.push_str(
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:data\r\n",
+        );
         self.write_transport(sdp)?;
         sdp.push_str("a=sctp-port:5000\r\na=max-message-size:262144\r\n");
         for (index, (via, address)) in self.candidates.iter().enumerate() {
@@ -82,7 +88,10 @@ impl Offer<'_> {
                 write!(sdp, " {retransmission}")?;
             }
         }
-        write!(sdp, "\r\nc=IN IP4 0.0.0.0\r\na=mid:s{index}\r\na=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n")?;
+        write!(
+            sdp,
+            "\r\nc=IN IP4 0.0.0.0\r\na=mid:s{index}\r\na=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
+        )?;
         self.write_transport(sdp)?;
         for (id, uri) in extensions {
             write!(sdp, "a=extmap:{id} {uri}\r\n")?;
@@ -94,11 +103,15 @@ impl Offer<'_> {
             ssrc, retransmission, ..
         } = place;
         write!(sdp, "a=msid:s{index} s{index}\r\n")?;
+        // The first source must be the media's: browsers take it for that, whatever the group says.
         if place.video {
             write!(sdp, "a=ssrc-group:FID {ssrc} {retransmission}\r\n")?;
+        }
+        write!(sdp, "a=ssrc:{ssrc} cname:{CNAME}\r\n")?;
+        if place.video {
             write!(sdp, "a=ssrc:{retransmission} cname:{CNAME}\r\n")?;
         }
-        write!(sdp, "a=ssrc:{ssrc} cname:{CNAME}\r\n")
+        Ok(())
     }
 }
 
@@ -113,13 +126,21 @@ fn write_payload(sdp: &mut String, payload: &Payload) -> std::fmt::Result {
         for feedback in ["goog-remb", "ccm fir", "nack", "nack pli"] {
             write!(sdp, "a=rtcp-fb:{number} {feedback}\r\n")?;
         }
-        write!(sdp, "a=rtpmap:{retransmission} rtx/90000\r\na=fmtp:{retransmission} apt={number}\r\n")?;
+        write!(
+            sdp,
+            "a=rtpmap:{retransmission} rtx/90000\r\na=fmtp:{retransmission} apt={number}\r\n"
+        )?;
     }
     Ok(())
 }
 
 /// A host candidate (RFC 8839, section 5.1); UDP is preferred to TCP, and the first address to the next.
-fn write_candidate(sdp: &mut String, index: usize, via: Via, address: std::net::SocketAddr) -> std::fmt::Result {
+fn write_candidate(
+    sdp: &mut String,
+    index: usize,
+    via: Via,
+    address: std::net::SocketAddr,
+) -> std::fmt::Result {
     let (ip, port) = (address.ip(), address.port());
     let preference = 65_535_u32.saturating_sub(u32::try_from(index).unwrap_or(u32::MAX));
     let (protocol, kind, suffix) = match via {
@@ -127,6 +148,8 @@ fn write_candidate(sdp: &mut String, index: usize, via: Via, address: std::net::
         Via::Tcp => ("tcp", 90_u32, " tcptype passive"),
     };
     let priority = kind << 24 | preference << 8 | 255;
-    write!(sdp, "a=candidate:{index} 1 {protocol} {priority} {ip} {port} typ host{suffix}\r\n")
+    write!(
+        sdp,
+        "a=candidate:{index} 1 {protocol} {priority} {ip} {port} typ host{suffix}\r\n"
+    )
 }
-

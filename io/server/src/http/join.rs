@@ -82,27 +82,28 @@ fn look_inside(
     claims: &Claims,
 ) -> Result<(RoomSettings, Topology, Vec<Participant>), Refusal> {
     let now = shared.now();
-    let seen: Result<_, RoomRefusal> = shared
-        .halls
-        .peek(&claims.ns, &claims.room, now, |hall| match hall {
-            Ok(hall) => {
-                let room = hall.room();
-                room.may_join(&claims.sub, now)?;
-                Ok((
-                    room.view().settings,
-                    room.view().topology(),
-                    room.participants().map(participant_of).collect(),
-                ))
-            }
-            Err(settings) => {
-                shared.halls.rules().may_be(settings.topology)?;
-                let topology = match settings.topology {
-                    Topology::Auto => Topology::P2p,
-                    settled => settled,
-                };
-                Ok((settings, topology, Vec::new()))
-            }
-        })?;
+    let seen: Result<_, RoomRefusal> =
+        shared
+            .halls
+            .peek(&claims.ns, &claims.room, now, |hall| match hall {
+                Ok(hall) => {
+                    let room = hall.room();
+                    room.may_join(&claims.sub, now)?;
+                    Ok((
+                        room.view().settings,
+                        room.view().topology(),
+                        room.participants().map(participant_of).collect(),
+                    ))
+                }
+                Err(settings) => {
+                    shared.halls.rules().may_be(settings.topology)?;
+                    let topology = match settings.topology {
+                        Topology::Auto => Topology::P2p,
+                        settled => settled,
+                    };
+                    Ok((settings, topology, Vec::new()))
+                }
+            })?;
     Ok(seen?)
 }
 
