@@ -114,6 +114,7 @@ impl Router {
         };
         self.speakers.remove(id);
         for subscription in track.subscriptions.drain(..) {
+            self.tell_slots(subscription.member);
             self.give_back(subscription);
         }
         self.unsettle_all();
@@ -136,6 +137,7 @@ impl Router {
         track.info.codec = codec;
         let subscriptions = std::mem::take(&mut track.subscriptions);
         for subscription in subscriptions {
+            self.tell_slots(subscription.member);
             self.give_back(subscription);
         }
         self.unsettle_all();

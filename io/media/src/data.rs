@@ -4,7 +4,7 @@
 //! else), each as a byte of length and the participant's id, then the payload. From the server: the flags, a byte of length
 //! and the sender's id, then the payload.
 
-use trefoil_peer::Channel;
+use trefoil_peer::{Channel, DataSent};
 
 use crate::worker::Worker;
 
@@ -76,14 +76,14 @@ impl Worker {
             .get_mut(member)
             .and_then(|member| member.subscribe.as_mut());
         let Some(leg) = leg else { return };
-        if leg.transport.send(channel, true, message) {
-            self.meters.data_messages += 1;
-        } else {
-            self.meters.data_dropped += 1;
-            if channel == Channel::Reliable && leg.transport.plane_ref().is_some() {
+        match leg.transport.send(channel, true, message) {
+            DataSent::Sent => self.meters.data_messages += 1,
+            DataSent::NoRoom if channel == Channel::Reliable => {
                 // What was promised cannot be kept: who does not read begins anew.
+                self.meters.data_dropped += 1;
                 return self.lose_subscribe(member);
             }
+            DataSent::NoRoom | DataSent::NotOpen => self.meters.data_dropped += 1,
         }
         self.poll_subscribed(member, None);
     }

@@ -7,6 +7,7 @@
 //! (a GCM nonce that is used twice gives the key away), and cost does not grow with the number of m= sections.
 //! No other crate names the engine.
 
+pub mod client;
 mod dtls;
 mod engine;
 mod guard;
@@ -21,7 +22,7 @@ pub use guard::is_guarded;
 pub use plane::{Feedback, Picture, Plane, PlaneStats, StreamStats};
 pub use publish::{PublishTransport, Published, PublishedMedia, PublishedPacket};
 pub use refusal::SdpRefusal;
-pub use subscribe::{Channel, SubscribeTransport, Subscribed};
+pub use subscribe::{Channel, DataSent, SubscribeTransport, Subscribed};
 
 /// How a datagram travelled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -27,6 +27,17 @@ pub enum Channel {
     Lossy,
 }
 
+/// What became of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataSent {
+    /// It is on its way.
+    Sent,
+    /// Too much waits already.
+    NoRoom,
+    /// The other side has not opened the channel yet, or never will.
+    NotOpen,
+}
+
 /// What came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Subscribed {
@@ -72,6 +83,8 @@ pub struct SubscribeTransport {
     /// Where media goes: the path of the client's last authenticated word.
     path: Option<Path>,
     channels: [Option<ChannelId>; 2],
+    /// Both channels can be written to; they open together with the association.
+    open: bool,
     due: Instant,
     broken: bool,
 }
@@ -113,6 +126,7 @@ impl SubscribeTransport {
             plane: None,
             path: None,
             channels: [None; 2],
+            open: false,
             due: now,
             broken: false,
         }
@@ -326,6 +340,10 @@ impl SubscribeTransport {
                 Some(Subscribed::Connected)
             }
             Event::Closed => Some(Subscribed::Closed),
+            Event::ChannelOpen(..) => {
+                self.open = true;
+                None
+            }
             Event::ChannelData(data) => {
                 let known = [Channel::Reliable, Channel::Lossy].into_iter().zip(self.channels);
                 let (channel, _) = known.into_iter().find(|(_, id)| *id == Some(data.id))?;
@@ -339,8 +357,8 @@ impl SubscribeTransport {
         }
     }
 
-    /// Sends over a data channel; whether there was room. Afterwards everything must be polled.
-    pub fn send(&mut self, channel: Channel, binary: bool, data: &[u8]) -> bool {
+    /// Sends over a data channel. Afterwards everything must be polled.
+    pub fn send(&mut self, channel: Channel, binary: bool, data: &[u8]) -> DataSent {
         let [reliable, lossy] = self.channels;
         let id = match channel {
             Channel::Reliable => reliable,
@@ -349,12 +367,19 @@ impl SubscribeTransport {
         let (Some(id), rtc) = (id, &mut self.rtc) else {
             return false;
         };
-        let sent = guarded(|| {
+        let write = || {
             rtc.channel(id)
-                .is_some_and(|mut channel| channel.write(binary, data).unwrap_or(false))
-        });
-        self.broken |= sent.is_none();
-        sent.unwrap_or(false)
+                .map(|mut channel| channel.write(binary, data).unwrap_or(false))
+        };
+        match guarded(write) {
+            Some(Some(true)) => DataSent::Sent,
+            Some(Some(false)) => DataSent::NoRoom,
+            Some(None) => DataSent::NotOpen,
+            None => {
+                self.broken = true;
+                DataSent::NotOpen
+            }
+        }
     }
 
     /// Whether it can be used no more.
