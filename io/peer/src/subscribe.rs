@@ -364,9 +364,10 @@ impl SubscribeTransport {
             Channel::Reliable => reliable,
             Channel::Lossy => lossy,
         };
-        let (Some(id), rtc) = (id, &mut self.rtc) else {
-            return false;
+        let (Some(id), true) = (id, self.open) else {
+            return DataSent::NotOpen;
         };
+        let rtc = &mut self.rtc;
         let write = || {
             rtc.channel(id)
                 .map(|mut channel| channel.write(binary, data).unwrap_or(false))
