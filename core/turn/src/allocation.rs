@@ -77,6 +77,8 @@ pub(crate) struct Allocation {
     /// The ledger knows of it.
     pub(crate) admitted: bool,
     buckets: Option<Box<[Bucket; 2]>>,
+    /// How often the client is told of ICMP; from the first time on.
+    pub(crate) icmp: Option<Bucket>,
 }
 
 impl Allocation {
@@ -102,6 +104,7 @@ impl Allocation {
             previous_ticket: None,
             admitted: false,
             buckets: None,
+            icmp: None,
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Ready {
     pub readable: bool,
     /// There is room to write.
     pub writable: bool,
+    /// There is an error to take; readable too.
+    pub failed: bool,
 }
 
 /// Level-triggered epoll.
@@ -129,6 +131,7 @@ impl Poller {
             token,
             readable,
             writable: bits & libc::EPOLLOUT != 0,
+            failed: bits & libc::EPOLLERR != 0,
         })
     }
 }
@@ -195,7 +198,8 @@ mod tests {
             Some(Ready {
                 token: 7,
                 readable: true,
-                writable: false
+                writable: false,
+                failed: false,
             })
         );
         waker.clear();

@@ -15,6 +15,7 @@ mod config;
 mod detail;
 mod dtls;
 mod handover;
+mod icmp;
 mod inbound;
 mod layout;
 mod meters;

@@ -63,6 +63,11 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         |reading| reading.counts.over_rate,
     ),
     (
+        "relay_icmp_told",
+        "ICMP errors about peers that clients were told of",
+        |reading| reading.counts.icmp_told,
+    ),
+    (
         "relay_packets_from_clients",
         "Packets relayed from clients",
         |reading| reading.counts.traffic.packets_from_client,
@@ -143,6 +148,17 @@ impl Collector for Meters {
             &readings,
             ("relay_forbidden_peers", "Peers refused, by rule", "rule"),
             forbidden,
+        )?;
+        let unheard = |reading: &Reading| reading.counts.icmp_dropped.clone();
+        labelled(
+            &mut encoder,
+            &readings,
+            (
+                "relay_icmp_dropped",
+                "ICMP errors about peers that no client was told of",
+                "reason",
+            ),
+            unheard,
         )?;
         detail::encode(&mut encoder, readings.iter().map(|reading| &reading.detail))
     }

@@ -93,6 +93,7 @@ impl Shard {
             machine,
             batch: Batch::new(),
             relays: Vec::new(),
+            deaf: Vec::new(),
             streams: Streams::new(self.parts.stream_limits, STREAM),
             dtls: dtls.map(|engine| DtlsClients::new(engine, self.parts.stream_limits.connections)),
             poller: self.poller,
@@ -123,6 +124,8 @@ pub(crate) struct RelaySocket {
     pub(crate) socket: UdpSocket,
     /// How many datagrams are asked for next: asking for more than there are costs a look into an empty queue.
     pub(crate) expected: u8,
+    /// ICMP errors are ignored until the next second, because there were too many.
+    pub(crate) deaf: bool,
 }
 
 /// A shard on its thread.
@@ -131,6 +134,8 @@ pub(crate) struct Running {
     pub(crate) batch: Batch,
     /// By [`RelayId::index`].
     pub(crate) relays: Vec<Option<RelaySocket>>,
+    /// Relays that are deaf, or were when they closed; each once.
+    pub(crate) deaf: Vec<usize>,
     pub(crate) streams: Streams,
     /// If there is a certificate.
     pub(crate) dtls: Option<DtlsClients>,
@@ -189,6 +194,7 @@ impl Running {
                     self.now.elapsed,
                 );
             }
+            self.hear_again();
             self.write_reading();
         }
         self.coalesce(ready, self.batch.sums().sent - before);
@@ -208,7 +214,7 @@ impl Running {
         let index = (token & u64::from(u32::MAX)) as usize;
         match token & !u64::from(u32::MAX) {
             LISTENER => self.take_from_clients(index),
-            RELAY => self.take_from_peers(index),
+            RELAY => self.take_from_relay(index, event.failed),
             HANDOVER => self.take_from_shards(),
             STREAM_LISTENER => self.take_connections(index),
             STREAM => self.take_from_stream(index, event.readable, event.writable),

@@ -61,6 +61,8 @@ impl Running {
             }
         };
         let socket = UdpSocket::bind(address, options).map_err(failure)?;
+        // Without errors to tell, the relay works as well.
+        let _ = socket.keep_errors(true);
         self.poller
             .add(&socket, RELAY | relay.index() as u64)
             .map_err(failure)?;
@@ -72,6 +74,7 @@ impl Running {
                 id: relay,
                 socket,
                 expected: 1,
+                deaf: false,
             });
         }
         Ok(())

@@ -8,6 +8,7 @@
 
 mod allocations;
 mod data;
+mod icmp;
 mod mobility;
 mod network;
 mod refusals;

@@ -17,6 +17,7 @@ use trefoil_relay::{Relay, RelayConfig, RelayTls, Secret};
 use trefoil_stun::{AttributeType, Method, Writer};
 use trefoil_testkit::{Answer, TurnClient};
 
+mod icmp;
 mod wire;
 
 use wire::{Framed, Secured, Wire, tcp_to, tls_to, udp_to};
