@@ -7,11 +7,13 @@ use std::time::Duration;
 use trefoil_stun::{AttributeType, ErrorCode, Message};
 
 use crate::allocation::{Allocation, Relay};
+use crate::allowance::Purse;
 use crate::authenticate::{Asker, Caller};
 use crate::ledger::OverQuota;
 use crate::server::{Owner, RelayRow};
 use crate::{
-    AllocationId, Deadline, DeadlineReason, Now, OpenFailure, Output, Refusal, RelayId, RelayedAddr, Server,
+    AllocationId, Allowance, Deadline, DeadlineReason, Now, OpenFailure, Output, Refusal, RelayId,
+    RelayedAddr, Server,
 };
 
 /// REQUESTED-TRANSPORT for UDP.
@@ -200,11 +202,17 @@ impl Server {
     }
 
     /// The ledger's answer to [`Output::Admit`].
-    pub fn handle_admission(&mut self, allocation: AllocationId, answer: Result<(), OverQuota>, now: Now) {
+    pub fn handle_admission(
+        &mut self,
+        allocation: AllocationId,
+        answer: Result<Allowance, OverQuota>,
+        now: Now,
+    ) {
         match answer {
-            Ok(()) => {
+            Ok(allowance) => {
                 if let Some(held) = self.allocations.at_mut(allocation.0) {
                     held.admitted = true;
+                    held.purse = Purse::new(allowance);
                 }
                 self.open_next(allocation, now);
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use trefoil_stun::{Key, PasswordAlgorithm, TransactionId};
 
+use crate::allowance::Purse;
 use crate::bucket::Bucket;
 use crate::mobility::Ticket;
 use crate::{ChannelNumber, ClientAddr, Limits, PeerAddr, RelayId, RelayedAddr};
@@ -55,6 +56,15 @@ pub(crate) struct Relay {
     pub(crate) address: RelayedAddr,
 }
 
+/// Which rate does not allow a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OverRate {
+    /// That of the allocation.
+    Allocation,
+    /// That of all allocations of the identity.
+    Identity,
+}
+
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(crate) client: ClientAddr,
@@ -77,6 +87,8 @@ pub(crate) struct Allocation {
     /// The ledger knows of it.
     pub(crate) admitted: bool,
     buckets: Option<Box<[Bucket; 2]>>,
+    /// What it may carry of what its identity may.
+    pub(crate) purse: Purse,
     /// How often the client is told of ICMP; from the first time on.
     pub(crate) icmp: Option<Bucket>,
 }
@@ -104,6 +116,7 @@ impl Allocation {
             previous_ticket: None,
             admitted: false,
             buckets: None,
+            purse: Purse::default(),
             icmp: None,
         }
     }
@@ -163,14 +176,25 @@ impl Allocation {
         towards.for_each(|channel| channel.permitted_until = until);
     }
 
-    /// Whether the rates of this allocation allow these packets now.
+    /// Whether the rates of this allocation and of its identity allow these packets now.
     #[inline]
     pub(crate) fn within_rates(
         &mut self,
         (packets, bytes): (u64, u64),
         limits: &Limits,
         now: Duration,
-    ) -> bool {
+    ) -> Result<(), OverRate> {
+        if !self.within_own_rates((packets, bytes), limits, now) {
+            Err(OverRate::Allocation)
+        } else if !self.purse.spend(packets, bytes * 8, now) {
+            Err(OverRate::Identity)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn within_own_rates(&mut self, (packets, bytes): (u64, u64), limits: &Limits, now: Duration) -> bool {
         if limits.bits_per_second.is_none() && limits.packets_per_second.is_none() {
             return true;
         }

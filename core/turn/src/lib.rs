@@ -8,6 +8,7 @@
 mod address;
 mod allocate;
 mod allocation;
+mod allowance;
 mod authenticate;
 mod binding;
 mod bucket;
@@ -30,6 +31,7 @@ mod slab;
 
 pub use address::{ChannelNumber, ClientAddr, PeerAddr, RelayedAddr, Transport};
 pub use allocation::{AllocationId, Traffic};
+pub use allowance::{Allowance, IdentityRates};
 pub use authenticate::Offer;
 pub use config::{Config, Credentials, Discovery, Limits, RelayAddress, Shard};
 pub use filter::{Access, Net, NetError, PeerFilter};

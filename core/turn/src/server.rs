@@ -135,6 +135,8 @@ pub struct Counts {
     pub unroutable: u64,
     /// Packets over the rate of their allocation.
     pub over_rate: u64,
+    /// Packets over the rate of all allocations of their identity.
+    pub over_identity_rate: u64,
     /// ICMP messages that clients were told of.
     pub icmp_told: u64,
     /// ICMP messages that nobody was told of, by [`IcmpDrop::name`](crate::IcmpDrop::name).

@@ -66,6 +66,11 @@ pub struct RelayConfig {
     pub bits_per_second: u64,
     /// Packets a second that one allocation may carry, both directions together; 0 for no limit.
     pub packets_per_second: u64,
+    /// Bits a second that all allocations of one username may carry, both directions together; 0 for no limit. Threads
+    /// take from one account in small parts, so each allocation may exceed it by a hundredth of a second's worth.
+    pub bits_per_second_per_username: u64,
+    /// Packets a second that all allocations of one username may carry, both directions together; 0 for no limit.
+    pub packets_per_second_per_username: u64,
     /// Answers a second to one address that has proved nothing (Binding and 401 over UDP); 0 for no limit.
     pub answers_per_source: u64,
     /// The longest lifetime that is granted at once, in seconds.
@@ -110,6 +115,8 @@ impl Default for RelayConfig {
             channels_per_allocation: 64,
             bits_per_second: 0,
             packets_per_second: 0,
+            bits_per_second_per_username: 0,
+            packets_per_second_per_username: 0,
             answers_per_source: 100,
             longest_lifetime_seconds: 3600,
             longest_credential_seconds: 172_800,

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, bail};
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, local_addresses};
-use trefoil_turn::{Config, Credentials, Discovery, Limits, Net, Offer, PeerFilter, RelayAddress, Shard};
+use trefoil_turn::{
+    Config, Credentials, Discovery, IdentityRates, Limits, Net, Offer, PeerFilter, RelayAddress, Shard,
+};
 
 use crate::RelayConfig;
 use crate::streams::{StreamLimits, StreamListener};
@@ -233,8 +235,19 @@ pub(crate) fn discovery(config: &RelayConfig, listening: &[SocketAddr]) -> Resul
     Ok(Some(Discovery { primary, alternate }))
 }
 
+fn unless_zero(rate: u64) -> Option<u64> {
+    (rate > 0).then_some(rate)
+}
+
+/// What all allocations of one username may carry.
+pub(crate) fn identity_rates(config: &RelayConfig) -> IdentityRates {
+    IdentityRates {
+        bits_per_second: unless_zero(config.bits_per_second_per_username),
+        packets_per_second: unless_zero(config.packets_per_second_per_username),
+    }
+}
+
 fn limits(config: &RelayConfig) -> Limits {
-    let unless_zero = |rate: u64| (rate > 0).then_some(rate);
     Limits {
         longest_lifetime: Duration::from_secs(config.longest_lifetime_seconds.into()),
         permissions: config.permissions_per_allocation as usize,

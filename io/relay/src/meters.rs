@@ -63,6 +63,11 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         |reading| reading.counts.over_rate,
     ),
     (
+        "relay_over_identity_rate",
+        "Packets over the rate of their identity",
+        |reading| reading.counts.over_identity_rate,
+    ),
+    (
         "relay_icmp_told",
         "ICMP errors about peers that clients were told of",
         |reading| reading.counts.icmp_told,

@@ -17,7 +17,7 @@ use crate::adopt::{Foster, way};
 use crate::certificate::{Certificate, tls};
 use crate::dtls::Engine;
 use crate::handover::Handover;
-use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits};
+use crate::layout::{Listeners, identity_rates, listen, listen_tls, machine, stream_limits};
 use crate::meters::{Meters, Reading, lock};
 use crate::shard::{Orders, Shard, ShardParts};
 
@@ -82,7 +82,8 @@ impl Relay {
             .chain(listening_tls.iter().copied())
             .collect();
         let listening = own.iter().take(config.listen.len()).copied().collect();
-        let ledger = Ledger::new(config.allocations_per_username, config.allocations);
+        let ledger = Ledger::new(config.allocations_per_username, config.allocations)
+            .with_rates(identity_rates(&config));
         let mut relay = Relay {
             listening,
             listening_tls,
