@@ -8,7 +8,7 @@ use trefoil_stun::{Key, PasswordAlgorithm, TransactionId};
 use crate::allowance::Purse;
 use crate::bucket::Bucket;
 use crate::mobility::Ticket;
-use crate::{ChannelNumber, ClientAddr, Limits, PeerAddr, RelayId, RelayedAddr};
+use crate::{ChannelNumber, ClientAddr, ConnectionId, Limits, PeerAddr, RelayId, RelayedAddr};
 
 /// How long a permission lasts ([RFC 8656 section 9](https://www.rfc-editor.org/rfc/rfc8656#section-9)).
 pub(crate) const PERMISSION: Duration = Duration::from_secs(300);
@@ -79,6 +79,9 @@ pub(crate) struct Allocation {
     pub(crate) channels: Vec<Channel>,
     pub(crate) permissions: Vec<Permission>,
     pub(crate) traffic: Traffic,
+    /// Peers are reached over TCP (RFC 6062), and these connections stand or are being made.
+    pub(crate) tcp: bool,
+    pub(crate) connections: Vec<ConnectionId>,
     /// The reservation that the Allocate made.
     pub(crate) token: Option<[u8; 8]>,
     /// What the client may move with, and what it moved with last.
@@ -111,6 +114,8 @@ impl Allocation {
             channels: Vec::new(),
             permissions: Vec::new(),
             traffic: Traffic::default(),
+            tcp: false,
+            connections: Vec::new(),
             token: None,
             ticket: None,
             previous_ticket: None,

@@ -110,6 +110,7 @@ impl Server {
         let held = self
             .allocation_of(client)
             .or_else(|| self.allocations.at(self.by_ticket(message)?.0))
+            .or_else(|| self.allocations.at(self.by_connection(message)?.0))
             .filter(|held| Some(&*held.username) == username);
         if let Some(held) = held.filter(|held| held.algorithm == algorithm && right(&held.key)) {
             return Some(Caller {

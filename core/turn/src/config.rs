@@ -48,6 +48,10 @@ pub struct Limits {
     pub permissions: usize,
     /// Channels of one allocation.
     pub channels: usize,
+    /// Connections with peers of one TCP allocation.
+    pub connections: usize,
+    /// Connections with peers of all TCP allocations.
+    pub all_connections: usize,
     /// Bits a second of one allocation, both directions together; `None` for no limit.
     pub bits_per_second: Option<u64>,
     /// Packets a second of one allocation, both directions together; `None` for no limit.
@@ -67,6 +71,8 @@ impl Default for Limits {
             longest_lifetime: Duration::from_secs(3600),
             permissions: 64,
             channels: 64,
+            connections: 32,
+            all_connections: 10_000,
             bits_per_second: None,
             packets_per_second: None,
             unproven_answers: Some(100),
@@ -112,6 +118,16 @@ impl Discovery {
             if ip { other_ip } else { local.ip() },
             if port { other_port } else { local.port() },
         )
+    }
+}
+
+/// Ports of peers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerPorts(pub Vec<RangeInclusive<u16>>);
+
+impl PeerPorts {
+    pub(crate) fn contain(&self, port: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&port))
     }
 }
 
@@ -194,6 +210,8 @@ pub struct Config {
     pub alternates: Vec<SocketAddr>,
     /// Whether allocations may follow their clients to other addresses (RFC 8016).
     pub mobility: bool,
+    /// The peers' ports that TCP allocations may connect to; `None` if TCP is not relayed (RFC 6062).
+    pub tcp: Option<PeerPorts>,
     /// Bounds.
     pub limits: Limits,
 }

@@ -54,7 +54,7 @@ pub enum Verdict {
         data: Range<usize>,
     },
     /// The whole message to the machine of this shard, by [`Server::handle_client`] there: the client has moved here, its
-    /// allocation has not.
+    /// allocation has not. If it came over a connection, that goes there too.
     ToOwner {
         /// Its number.
         shard: u16,
@@ -142,7 +142,7 @@ impl Server {
         let permitted = self
             .allocations
             .at(id.0)
-            .is_some_and(|allocation| allocation.permits(peer.ip(), now));
+            .is_some_and(|allocation| !allocation.tcp && allocation.permits(peer.ip(), now));
         let own = match self.route(peer) {
             Route::Outside if permitted => false,
             Route::Own if permitted => true,

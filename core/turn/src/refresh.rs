@@ -58,7 +58,7 @@ impl Server {
 
     fn relay_of_family(&self, id: AllocationId, value: &[u8]) -> Result<Relay, Refusal> {
         let held = self.allocations.at(id.0).ok_or(Refusal::NoAllocation)?;
-        let v4 = crate::allocate::family(value)?;
+        let v4 = crate::plan::family(value)?;
         held.relays()
             .find(|relay| relay.address.0.is_ipv4() == v4)
             .ok_or(Refusal::PeerFamily)
@@ -104,6 +104,9 @@ impl Server {
             reason: DeadlineReason::Allocation(id),
         });
         held.relays().for_each(|relay| self.close(relay.id, now));
+        held.connections
+            .iter()
+            .for_each(|connection| self.disconnect(*connection));
         if held.admitted {
             let username = quota_name(&held.username).into();
             self.output(Output::Release {
@@ -150,7 +153,10 @@ impl Server {
         let Some(row) = self.relays.remove(relay.0) else {
             return;
         };
-        self.by_relayed.remove(&(row.bound.port(), row.bound.is_ipv4()));
+        let place = (row.bound.port(), row.bound.is_ipv4());
+        if self.by_relayed.get(&place) == Some(&relay) {
+            self.by_relayed.remove(&place);
+        }
         self.rest(row.bound.ip(), row.bound.port(), now);
         self.output(Output::Close { relay });
     }

@@ -21,7 +21,7 @@ pub struct RelayConfig {
     pub tcp: bool,
     /// TLS, for clients whose networks let nothing else pass.
     pub tls: Option<RelayTls>,
-    /// Connections over TCP and TLS in all.
+    /// Connections over TCP and TLS in all; TCP allocations may have as many with their peers.
     pub connections: u32,
     /// Connections over TCP and TLS of one IPv4 address, or of one /64 of IPv6.
     pub connections_per_source: u32,
@@ -34,6 +34,14 @@ pub struct RelayConfig {
     pub alternates: Vec<SocketAddr>,
     /// Allocations may follow their clients to other addresses, when these ask for it (RFC 8016).
     pub mobility: bool,
+    /// Relay TCP too (RFC 6062): clients over TCP and TLS reach TCP services of their peers, and are reached over TCP. Off
+    /// by default, because such a relay is a proxy to every service that `tcp_peer_ports` and the peer ranges let pass.
+    pub tcp_allocations: bool,
+    /// The ports of peers that clients may connect to over TCP, like `"443"` or `"5000-5999"`. None by default, so that
+    /// whoever relays TCP says what for; relayed addresses of other clients count like every peer.
+    pub tcp_peer_ports: Vec<String>,
+    /// Connections with peers of one TCP allocation.
+    pub tcp_connections_per_allocation: u32,
     /// The realm of the credentials. Keep it short: it is in every answer to a stranger.
     pub realm: String,
     /// Shared secrets of time-limited credentials (what coturn calls `use-auth-secret`). Each is accepted; the rooms hand
@@ -97,6 +105,9 @@ impl Default for RelayConfig {
             connections: 10_000,
             connections_per_source: 500,
             idle_seconds: 30,
+            tcp_allocations: false,
+            tcp_peer_ports: Vec::new(),
+            tcp_connections_per_allocation: 32,
             realm: "trefoil".to_owned(),
             secrets: Vec::new(),
             users: BTreeMap::new(),

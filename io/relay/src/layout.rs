@@ -9,17 +9,20 @@ use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, local_addresses};
 use trefoil_turn::{
-    Config, Credentials, Discovery, IdentityRates, Limits, Net, Offer, PeerFilter, RelayAddress, Shard,
+    Config, Credentials, Discovery, IdentityRates, Limits, Net, Offer, PeerFilter, PeerPorts, RelayAddress,
+    Shard,
 };
 
-use crate::RelayConfig;
 use crate::streams::{StreamLimits, StreamListener};
+use crate::{PortRange, RelayConfig};
 
 /// Receive and send buffers of a listening socket, in bytes: half a second of a loaded gigabit link.
 const LISTENER_BUFFER: usize = 8 << 20;
 
 /// How often a free port is tried that is to be free over TCP too.
 const MOST_TRIES: usize = 32;
+/// Connections with peers of one shard, whatever the settings say: each has a number of 24 bits.
+const MOST_PEERS: usize = 1 << 20;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
@@ -145,7 +148,7 @@ fn cannot_listen(address: SocketAddr, protocol: &str, setting: &str) -> String {
     )
 }
 
-fn listen_tcp(address: SocketAddr, shared: bool) -> Result<TcpListener> {
+pub(crate) fn listen_tcp(address: SocketAddr, shared: bool) -> Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -214,8 +217,9 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
         listeners: listening.iter().flat_map(expand).collect(),
         mobility: config.mobility,
         discovery: discovery(config, listening)?,
+        tcp: peer_ports(config)?,
         alternates: config.alternates.clone(),
-        limits: limits(config),
+        limits: limits(config, shard.count),
     })
 }
 
@@ -247,11 +251,37 @@ pub(crate) fn identity_rates(config: &RelayConfig) -> IdentityRates {
     }
 }
 
-fn limits(config: &RelayConfig) -> Limits {
+/// Where TCP allocations may connect to, if there are any.
+fn peer_ports(config: &RelayConfig) -> Result<Option<PeerPorts>> {
+    if !config.tcp_allocations {
+        return Ok(None);
+    }
+    if config.tcp_peer_ports.is_empty() {
+        bail!(
+            "`tcp_allocations` needs `tcp_peer_ports`: name the ports of peers that clients may connect to, as few as do"
+        );
+    }
+    let range = |text: &String| -> Result<_> {
+        let range: PortRange = if text.contains('-') {
+            text.parse()
+        } else {
+            format!("{text}-{text}").parse()
+        }
+        .map_err(|_| anyhow::anyhow!("`{text}` is no port and no range; write it like 443 or 5000-5999"))
+        .context("in `tcp_peer_ports` of the relay")?;
+        Ok(range.first..=range.last)
+    };
+    let ranges = config.tcp_peer_ports.iter().map(range).collect::<Result<_>>()?;
+    Ok(Some(PeerPorts(ranges)))
+}
+
+fn limits(config: &RelayConfig, shards: u16) -> Limits {
     Limits {
         longest_lifetime: Duration::from_secs(config.longest_lifetime_seconds.into()),
         permissions: config.permissions_per_allocation as usize,
         channels: config.channels_per_allocation as usize,
+        connections: config.tcp_connections_per_allocation as usize,
+        all_connections: stream_limits(config, shards).connections.min(MOST_PEERS),
         bits_per_second: unless_zero(config.bits_per_second),
         packets_per_second: unless_zero(config.packets_per_second),
         unproven_answers: unless_zero(config.answers_per_source),
@@ -365,5 +395,30 @@ mod tests {
             text.contains("deny_peers") && text.contains("10.0.0.0/99"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn tcp_is_relayed_only_to_ports_that_are_named() {
+        let ports = |on: bool, named: &[&str]| {
+            let config = RelayConfig {
+                tcp_allocations: on,
+                tcp_peer_ports: named.iter().map(|port| (*port).to_owned()).collect(),
+                ..RelayConfig::default()
+            };
+            peer_ports(&config).map_err(|error| format!("{error:#}"))
+        };
+        assert_eq!(ports(false, &["443"]), Ok(None));
+        assert_eq!(
+            ports(true, &["443", "5000-5999"]),
+            Ok(Some(PeerPorts(vec![443..=443, 5000..=5999])))
+        );
+        assert!(ports(true, &[]).unwrap_err().contains("`tcp_peer_ports`"));
+        for wrong in ["", "x", "0", "9-1", "70000"] {
+            let error = ports(true, &[wrong]).unwrap_err();
+            assert!(
+                error.contains("tcp_peer_ports") && error.contains(wrong),
+                "{error}"
+            );
+        }
     }
 }

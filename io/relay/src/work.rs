@@ -35,7 +35,19 @@ impl Running {
                     let answer = self.open(relay, address);
                     self.machine.handle_opened(relay, answer, self.now);
                 }
+                Output::Listen { relay, address } => {
+                    let answer = self.listen_for_peers(relay, address);
+                    self.machine.handle_opened(relay, answer, self.now);
+                }
+                Output::Connect {
+                    connection,
+                    from,
+                    peer,
+                } => self.connect(connection, from, peer),
+                Output::Splice { connection, client } => self.splice(connection, client),
+                Output::Disconnect { connection } => self.disconnect(connection),
                 Output::Close { relay } => {
+                    self.splices.close_listener(relay.index());
                     self.batch.dispatch();
                     if let Some(slot) = self.relays.get_mut(relay.index()) {
                         *slot = None;

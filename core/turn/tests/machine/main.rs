@@ -7,6 +7,7 @@
 )]
 
 mod allocations;
+mod connections;
 mod data;
 mod icmp;
 mod mobility;

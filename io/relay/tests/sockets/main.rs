@@ -17,6 +17,7 @@ use trefoil_relay::{Relay, RelayConfig, RelayTls, Secret};
 use trefoil_stun::{AttributeType, Method, Writer};
 use trefoil_testkit::{Answer, TurnClient};
 
+mod connections;
 mod icmp;
 mod wire;
 
