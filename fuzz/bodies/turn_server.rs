@@ -7,12 +7,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use trefoil_auth::{AccessToken, TokenKey};
 use trefoil_stun::{
     AttributeType, Class, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId, Writer,
 };
 use trefoil_turn::{
     ClientAddr, Config, ConnectionId, Credentials, Direction, Discovery, Icmp, Ledger, Limits, Now, Offer,
-    Output, PeerAddr, PeerFilter, PeerPorts, RelayAddress, RelayId, Server, Shard, Transport, Verdict,
+    Output, PeerAddr, PeerFilter, PeerPorts, RelayAddress, RelayId, Server, Shard, ThirdParty, Transport,
+    Verdict,
 };
 
 struct World {
@@ -65,6 +67,10 @@ impl World {
             credentials: Credentials {
                 secrets: vec![],
                 fixed: [("ann".to_owned(), "north".to_owned())].into(),
+                third_party: Some(ThirdParty {
+                    server_name: "here".to_owned(),
+                    keys: [("kid".to_owned(), TokenKey::new(&[1; 32]).ok()?)].into(),
+                }),
             },
             offer: Offer::Always,
             relay_addresses: vec![relay(ip), relay(v6)],
@@ -222,15 +228,36 @@ impl World {
             .get(usize::from(number))
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let key = Key::long_term(PasswordAlgorithm::Md5, b"ann", b"trefoil", b"north");
+        let bearer = chosen & 0x40 != 0;
+        let key = if bearer {
+            writer.attribute(AttributeType::ACCESS_TOKEN, &self.token(number));
+            Key::from_bytes(&[number; 20])
+        } else {
+            None
+        };
+        let key = key.unwrap_or_else(|| Key::long_term(PasswordAlgorithm::Md5, b"ann", b"trefoil", b"north"));
+        let name: &[u8] = if bearer { b"kid" } else { b"ann" };
         writer
-            .attribute(AttributeType::USERNAME, b"ann")
+            .attribute(AttributeType::USERNAME, name)
             .attribute(AttributeType::REALM, b"trefoil")
             .attribute(AttributeType::NONCE, nonce)
             .integrity(Integrity::Sha1, &key);
         let length = writer.finish().unwrap_or(0);
         buffer.truncate(length);
         buffer
+    }
+
+    /// What an authorisation server gives this client now, for a minute.
+    fn token(&self, number: u8) -> Vec<u8> {
+        let token = AccessToken {
+            mac_key: vec![number; 20],
+            made_seconds: self.now.unix_seconds,
+            lifetime_seconds: 60,
+        };
+        let key = TokenKey::new(&[1; 32]);
+        key.ok()
+            .and_then(|key| token.seal(&key, "here", [number; 12]).ok())
+            .unwrap_or_default()
     }
 
     fn hand(&mut self, number: u8, datagram: &[u8]) {

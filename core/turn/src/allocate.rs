@@ -12,6 +12,7 @@ use crate::authenticate::{Asker, Caller};
 use crate::ledger::OverQuota;
 use crate::plan::{Plan, Want};
 use crate::server::{Owner, RelayRow};
+use crate::third_party::within_grant;
 use crate::{
     AllocationId, Allowance, Deadline, DeadlineReason, Now, OpenFailure, Output, Refusal, RelayId,
     RelayedAddr, Server,
@@ -80,9 +81,9 @@ impl Server {
                 .number(AttributeType::LIFETIME)
                 .filter(|seconds| *seconds > 0),
         );
-        let username = quota_name(&caller.username).into();
-        let signed = (caller.key, caller.algorithm);
-        let mut allocation = Allocation::new(asker.client, caller.username, signed, asker.transaction);
+        let lifetime = within_grant(lifetime, caller.grant.as_ref(), now);
+        let mut allocation = Allocation::new(asker.client, caller, asker.transaction);
+        let username = allocation.identity().into();
         allocation.tcp = plan.tcp;
         let id = AllocationId(self.allocations.insert(allocation));
         self.by_client.insert(asker.client, id);
@@ -375,15 +376,5 @@ impl Server {
                 );
             }
         });
-    }
-}
-
-/// The part of a username that names a person: what follows the expiry of a time-limited one.
-pub(crate) fn quota_name(username: &str) -> &str {
-    match trefoil_auth::turn_expiry(username) {
-        Some(_) => username
-            .split_once(':')
-            .map_or(username, |(_, identity)| identity),
-        None => username,
     }
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use trefoil_stun::{Key, PasswordAlgorithm, TransactionId};
 
 use crate::allowance::Purse;
+use crate::authenticate::Caller;
 use crate::bucket::Bucket;
 use crate::mobility::Ticket;
+use crate::third_party::Grant;
 use crate::{ChannelNumber, ClientAddr, ConnectionId, Limits, PeerAddr, RelayId, RelayedAddr};
 
 /// How long a permission lasts ([RFC 8656 section 9](https://www.rfc-editor.org/rfc/rfc8656#section-9)).
@@ -69,6 +71,8 @@ pub(crate) enum OverRate {
 pub(crate) struct Allocation {
     pub(crate) client: ClientAddr,
     pub(crate) username: Box<str>,
+    /// What an access token grants, if one made the allocation.
+    pub(crate) grant: Option<Grant>,
     pub(crate) key: Key,
     pub(crate) algorithm: PasswordAlgorithm,
     /// Of the Allocate, so that its retransmission gets the same answer.
@@ -97,17 +101,13 @@ pub(crate) struct Allocation {
 }
 
 impl Allocation {
-    pub(crate) fn new(
-        client: ClientAddr,
-        username: Box<str>,
-        (key, algorithm): (Key, PasswordAlgorithm),
-        transaction: TransactionId,
-    ) -> Allocation {
+    pub(crate) fn new(client: ClientAddr, caller: Caller, transaction: TransactionId) -> Allocation {
         Allocation {
             client,
-            username,
-            key,
-            algorithm,
+            username: caller.username,
+            grant: caller.grant,
+            key: caller.key,
+            algorithm: caller.algorithm,
             transaction,
             expires: Duration::ZERO,
             relays: [None; 2],
@@ -123,6 +123,14 @@ impl Allocation {
             buckets: None,
             purse: Purse::default(),
             icmp: None,
+        }
+    }
+
+    /// Who is counted: the bearer of a token, or what a username says of a person.
+    pub(crate) fn identity(&self) -> &str {
+        match &self.grant {
+            Some(grant) => &grant.identity,
+            None => quota_name(&self.username),
         }
     }
 
@@ -210,5 +218,15 @@ impl Allocation {
             .get_or_insert_with(|| Box::new([Bucket::full(bits, now), Bucket::full(count, now)]));
         let [bit_bucket, packet_bucket] = &mut **buckets;
         bit_bucket.take(bytes * 8, bits, now) && packet_bucket.take(packets, count, now)
+    }
+}
+
+/// The part of a username that names a person: what follows the expiry of a time-limited one.
+fn quota_name(username: &str) -> &str {
+    match trefoil_auth::turn_expiry(username) {
+        Some(_) => username
+            .split_once(':')
+            .map_or(username, |(_, identity)| identity),
+        None => username,
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use trefoil_auth::{turn_expiry, turn_password};
+use trefoil_auth::{TokenKey, turn_expiry, turn_password};
 use trefoil_stun::{Key, PasswordAlgorithm, userhash};
 
 use crate::{Offer, PeerFilter};
@@ -138,6 +138,17 @@ pub struct Credentials {
     pub secrets: Vec<Vec<u8>>,
     /// Usernames with fixed passwords.
     pub fixed: BTreeMap<String, String>,
+    /// Who else lets clients in (RFC 7635).
+    pub third_party: Option<ThirdParty>,
+}
+
+/// An authorisation server that gives clients access tokens for this one.
+#[derive(Clone, Debug)]
+pub struct ThirdParty {
+    /// The name of this server there; it is in each 401, and tokens are sealed for it.
+    pub server_name: String,
+    /// The keys that both servers share, each by its name (`kid`), which is the username of clients.
+    pub keys: BTreeMap<String, TokenKey>,
 }
 
 impl fmt::Debug for Credentials {

@@ -175,7 +175,9 @@ impl Server {
             .allocations
             .at(row.allocation.0)
             .ok_or(Refusal::BadConnection)?;
-        if held.username != caller.username {
+        // All bearers of tokens share a username; the key tells them apart.
+        let other_bearer = held.grant.is_some() && held.key != caller.key;
+        if held.username != caller.username || other_bearer {
             return Err(Refusal::WrongCredentials);
         }
         row.state = State::Spliced;

@@ -31,12 +31,13 @@ mod refresh;
 mod refusal;
 mod server;
 mod slab;
+mod third_party;
 
 pub use address::{ChannelNumber, ClientAddr, PeerAddr, RelayedAddr, Transport};
 pub use allocation::{AllocationId, Traffic};
 pub use allowance::{Allowance, IdentityRates};
 pub use authenticate::Offer;
-pub use config::{Config, Credentials, Discovery, Limits, PeerPorts, RelayAddress, Shard};
+pub use config::{Config, Credentials, Discovery, Limits, PeerPorts, RelayAddress, Shard, ThirdParty};
 pub use connection::{ConnectionId, Direction};
 pub use filter::{Access, Net, NetError, PeerFilter};
 pub use icmp::{Icmp, IcmpDrop};

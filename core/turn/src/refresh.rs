@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use trefoil_stun::{AttributeType, Message};
 
-use crate::allocate::quota_name;
 use crate::allocation::Relay;
 use crate::authenticate::{Asker, Caller};
 use crate::server::Owner;
+use crate::third_party::within_grant;
 use crate::{AllocationId, Deadline, DeadlineReason, Now, Output, Refusal, RelayId, Server};
 
 impl Server {
@@ -31,7 +31,11 @@ impl Server {
         };
         let lifetime = match message.number(AttributeType::LIFETIME) {
             Some(0) => Duration::ZERO,
-            asked => self.lifetime(asked),
+            asked => {
+                self.renew_grant(id, caller);
+                let grant = self.allocations.at(id.0).and_then(|held| held.grant.as_ref());
+                within_grant(self.lifetime(asked), grant, now)
+            }
         };
         if lifetime.is_zero() {
             let both = self
@@ -108,7 +112,7 @@ impl Server {
             .iter()
             .for_each(|connection| self.disconnect(*connection));
         if held.admitted {
-            let username = quota_name(&held.username).into();
+            let username = held.identity().into();
             self.output(Output::Release {
                 allocation: id,
                 username,

@@ -13,6 +13,12 @@ pub enum Refusal {
     IncompleteCredentials,
     /// Nobody of that name, an expired name, or a wrong password: the three look alike.
     Unauthenticated,
+    /// The username names no key of the authorisation server, or the server knows no such server.
+    TokenKeyUnknown,
+    /// The access token was not sealed with that key for this server, or holds nonsense.
+    TokenUnreadable,
+    /// The access token is good no more, or not yet.
+    TokenExpired,
     /// The nonce was not made here for this client, or is too old.
     StaleNonce,
     /// The request has comprehension-required attributes that mean nothing here.
@@ -86,7 +92,11 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Refusal::NoCredentials | Refusal::Unauthenticated => ErrorCode::UNAUTHENTICATED,
+            Refusal::NoCredentials
+            | Refusal::Unauthenticated
+            | Refusal::TokenKeyUnknown
+            | Refusal::TokenUnreadable
+            | Refusal::TokenExpired => ErrorCode::UNAUTHENTICATED,
             Refusal::IncompleteCredentials
             | Refusal::MissingTransport
             | Refusal::ConflictingAttributes
@@ -129,6 +139,9 @@ impl Refusal {
             Refusal::NoCredentials => "no_credentials",
             Refusal::IncompleteCredentials => "incomplete_credentials",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::TokenKeyUnknown => "token_key_unknown",
+            Refusal::TokenUnreadable => "token_unreadable",
+            Refusal::TokenExpired => "token_expired",
             Refusal::StaleNonce => "stale_nonce",
             Refusal::UnknownAttributes(_) => "unknown_attributes",
             Refusal::WrongCredentials => "wrong_credentials",

@@ -292,11 +292,7 @@ impl Server {
     pub fn each_allocation(&self) -> impl Iterator<Item = (&str, RelayedAddr, Traffic)> {
         self.allocations.iter().filter_map(|allocation| {
             let relay = allocation.relays.iter().flatten().next()?;
-            Some((
-                crate::allocate::quota_name(&allocation.username),
-                relay.address,
-                allocation.traffic,
-            ))
+            Some((allocation.identity(), relay.address, allocation.traffic))
         })
     }
 

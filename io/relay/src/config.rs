@@ -49,6 +49,8 @@ pub struct RelayConfig {
     pub secrets: Vec<Secret>,
     /// Usernames with fixed passwords.
     pub users: BTreeMap<String, Secret>,
+    /// Clients that an authorisation server lets in with access tokens (RFC 7635), besides those with passwords.
+    pub third_party: Option<RelayThirdParty>,
     /// Addresses to relay from, at most one of each family. Empty: the listening addresses, and for a wildcard the
     /// address from which packets leave for the Internet.
     pub relay_addresses: Vec<IpAddr>,
@@ -111,6 +113,7 @@ impl Default for RelayConfig {
             realm: "trefoil".to_owned(),
             secrets: Vec::new(),
             users: BTreeMap::new(),
+            third_party: None,
             relay_addresses: Vec::new(),
             external_addresses: Vec::new(),
             port_range: PortRange {
@@ -148,6 +151,17 @@ pub struct RelayTls {
     pub certificate: PathBuf,
     /// The private key of the certificate, a PEM file.
     pub key: PathBuf,
+}
+
+/// Third-party authorisation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelayThirdParty {
+    /// The name by which the authorisation server knows this relay. Keep it short: it is in every answer to a stranger.
+    pub server_name: String,
+    /// The keys that both servers share, each under its `kid`, which clients send as their username: 32 bytes (AES-256-GCM)
+    /// or 16 (AES-128-GCM), in hexadecimal digits or in base64. Each bearer of a token counts as one username.
+    pub keys: BTreeMap<String, Secret>,
 }
 
 /// Ports from `first` to `last`, both included; written `first-last`.

@@ -8,13 +8,12 @@ use anyhow::{Context, Result, bail};
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, local_addresses};
-use trefoil_turn::{
-    Config, Credentials, Discovery, IdentityRates, Limits, Net, Offer, PeerFilter, PeerPorts, RelayAddress,
-    Shard,
-};
+use trefoil_turn::{Config, Discovery, IdentityRates, Limits, Offer, PeerFilter, RelayAddress, Shard};
 
+use crate::RelayConfig;
+use crate::credentials::credentials;
+use crate::peers::{nets, peer_ports};
 use crate::streams::{StreamLimits, StreamListener};
-use crate::{PortRange, RelayConfig};
 
 /// Receive and send buffers of a listening socket, in bytes: half a second of a loaded gigabit link.
 const LISTENER_BUFFER: usize = 8 << 20;
@@ -197,18 +196,7 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
     };
     Ok(Config {
         realm: config.realm.clone(),
-        credentials: Credentials {
-            secrets: config
-                .secrets
-                .iter()
-                .map(|secret| secret.reveal().as_bytes().to_vec())
-                .collect(),
-            fixed: config
-                .users
-                .iter()
-                .map(|(name, secret)| (name.clone(), secret.reveal().to_owned()))
-                .collect(),
-        },
+        credentials: credentials(config)?,
         offer: Offer::default(),
         relay_addresses,
         ports: config.port_range.first..=config.port_range.last,
@@ -251,30 +239,6 @@ pub(crate) fn identity_rates(config: &RelayConfig) -> IdentityRates {
     }
 }
 
-/// Where TCP allocations may connect to, if there are any.
-fn peer_ports(config: &RelayConfig) -> Result<Option<PeerPorts>> {
-    if !config.tcp_allocations {
-        return Ok(None);
-    }
-    if config.tcp_peer_ports.is_empty() {
-        bail!(
-            "`tcp_allocations` needs `tcp_peer_ports`: name the ports of peers that clients may connect to, as few as do"
-        );
-    }
-    let range = |text: &String| -> Result<_> {
-        let range: PortRange = if text.contains('-') {
-            text.parse()
-        } else {
-            format!("{text}-{text}").parse()
-        }
-        .map_err(|_| anyhow::anyhow!("`{text}` is no port and no range; write it like 443 or 5000-5999"))
-        .context("in `tcp_peer_ports` of the relay")?;
-        Ok(range.first..=range.last)
-    };
-    let ranges = config.tcp_peer_ports.iter().map(range).collect::<Result<_>>()?;
-    Ok(Some(PeerPorts(ranges)))
-}
-
 fn limits(config: &RelayConfig, shards: u16) -> Limits {
     Limits {
         longest_lifetime: Duration::from_secs(config.longest_lifetime_seconds.into()),
@@ -289,16 +253,6 @@ fn limits(config: &RelayConfig, shards: u16) -> Limits {
         quarantine: Duration::from_secs(config.port_quarantine_seconds.into()),
         ..Limits::default()
     }
-}
-
-fn nets(setting: &str, texts: &[String]) -> Result<Vec<Net>> {
-    texts
-        .iter()
-        .map(|text| {
-            text.parse::<Net>()
-                .with_context(|| format!("in `{setting}` of the relay"))
-        })
-        .collect()
 }
 
 /// At most one relay address of each family, each with what the outside sees.
@@ -395,30 +349,5 @@ mod tests {
             text.contains("deny_peers") && text.contains("10.0.0.0/99"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn tcp_is_relayed_only_to_ports_that_are_named() {
-        let ports = |on: bool, named: &[&str]| {
-            let config = RelayConfig {
-                tcp_allocations: on,
-                tcp_peer_ports: named.iter().map(|port| (*port).to_owned()).collect(),
-                ..RelayConfig::default()
-            };
-            peer_ports(&config).map_err(|error| format!("{error:#}"))
-        };
-        assert_eq!(ports(false, &["443"]), Ok(None));
-        assert_eq!(
-            ports(true, &["443", "5000-5999"]),
-            Ok(Some(PeerPorts(vec![443..=443, 5000..=5999])))
-        );
-        assert!(ports(true, &[]).unwrap_err().contains("`tcp_peer_ports`"));
-        for wrong in ["", "x", "0", "9-1", "70000"] {
-            let error = ports(true, &[wrong]).unwrap_err();
-            assert!(
-                error.contains("tcp_peer_ports") && error.contains(wrong),
-                "{error}"
-            );
-        }
     }
 }

@@ -12,6 +12,7 @@
 mod adopt;
 mod certificate;
 mod config;
+mod credentials;
 mod detail;
 mod dtls;
 mod end;
@@ -21,6 +22,7 @@ mod inbound;
 mod layout;
 mod meters;
 mod outbound;
+mod peers;
 mod relay;
 mod shard;
 mod splice;
@@ -30,6 +32,6 @@ mod streams;
 mod work;
 
 pub use certificate::Certificate;
-pub use config::{PortRange, RelayConfig, RelayTls};
+pub use config::{PortRange, RelayConfig, RelayThirdParty, RelayTls};
 pub use relay::Relay;
 pub use trefoil_auth::Secret;

@@ -14,4 +14,5 @@ mod mobility;
 mod network;
 mod refusals;
 mod strangers;
+mod third_party;
 mod world;

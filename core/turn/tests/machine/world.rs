@@ -51,6 +51,7 @@ pub(crate) fn config() -> Config {
         credentials: Credentials {
             secrets: vec![b"old".to_vec(), b"new".to_vec()],
             fixed: fixed.into(),
+            third_party: None,
         },
         offer: Offer::default(),
         relay_addresses: vec![relay(RELAY_V4), relay(RELAY_V6)],
