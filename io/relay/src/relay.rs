@@ -66,6 +66,7 @@ impl Relay {
         let (certificate, listening_tls) = match &config.tls {
             Some(wanted) => {
                 let certificate = Certificate::read(&wanted.certificate, &wanted.key)?;
+                certificate.warn_without_dtls();
                 let listening = listen_tls(&wanted.listen, &tls(certificate.clone())?, &mut listeners)?;
                 (Some(certificate), listening)
             }
@@ -231,7 +232,10 @@ impl Drop for Relay {
 
 fn report(certificate: &Certificate) {
     match certificate.refresh() {
-        Ok(true) => tracing::info!("the relay's certificate was exchanged"),
+        Ok(true) => {
+            tracing::info!("the relay's certificate was exchanged");
+            certificate.warn_without_dtls();
+        }
         Ok(false) => {}
         Err(error) => tracing::warn!(
             error = format!("{error:#}"),

@@ -24,7 +24,7 @@ fn sources(folder: &Path, into: &mut String) {
 fn every_test_and_module_that_the_page_names_exists() {
     let page = fs::read_to_string(root().join("docs/CONFORMANCE.md")).unwrap();
     let mut code = String::new();
-    ["core", "io"]
+    ["core", "io", "app"]
         .iter()
         .for_each(|folder| sources(&root().join(folder), &mut code));
     let names = page
