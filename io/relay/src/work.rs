@@ -73,8 +73,9 @@ impl Running {
             }
         };
         let socket = UdpSocket::bind(address, options).map_err(failure)?;
-        // Without errors to tell, the relay works as well.
+        // Without errors to tell, and with the system's own mind about fragments, the relay works as well.
         let _ = socket.keep_errors(true);
+        let _ = socket.set_dont_fragment(false);
         self.poller
             .add(&socket, RELAY | relay.index() as u64)
             .map_err(failure)?;
