@@ -72,7 +72,7 @@ pub(crate) struct Allocation {
     pub(crate) client: ClientAddr,
     pub(crate) username: Box<str>,
     /// What an access token grants, if one made the allocation.
-    pub(crate) grant: Option<Grant>,
+    pub(crate) grant: Option<Box<Grant>>,
     pub(crate) key: Key,
     pub(crate) algorithm: PasswordAlgorithm,
     /// Of the Allocate, so that its retransmission gets the same answer.
@@ -97,7 +97,7 @@ pub(crate) struct Allocation {
     /// What it may carry of what its identity may.
     pub(crate) purse: Purse,
     /// How often the client is told of ICMP; from the first time on.
-    pub(crate) icmp: Option<Bucket>,
+    pub(crate) icmp: Option<Box<Bucket>>,
 }
 
 impl Allocation {
@@ -105,7 +105,7 @@ impl Allocation {
         Allocation {
             client,
             username: caller.username,
-            grant: caller.grant,
+            grant: caller.grant.map(Box::new),
             key: caller.key,
             algorithm: caller.algorithm,
             transaction,

@@ -114,7 +114,7 @@ impl Server {
         }
         let bucket = allocation
             .icmp
-            .get_or_insert_with(|| Bucket::full(TOLD_PER_SECOND, now));
+            .get_or_insert_with(|| Box::new(Bucket::full(TOLD_PER_SECOND, now)));
         if !bucket.take(1, TOLD_PER_SECOND, now) {
             return Err(IcmpDrop::TooMany);
         }

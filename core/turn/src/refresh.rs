@@ -33,7 +33,7 @@ impl Server {
             Some(0) => Duration::ZERO,
             asked => {
                 self.renew_grant(id, caller);
-                let grant = self.allocations.at(id.0).and_then(|held| held.grant.as_ref());
+                let grant = self.allocations.at(id.0).and_then(|held| held.grant.as_deref());
                 within_grant(self.lifetime(asked), grant, now)
             }
         };

@@ -95,7 +95,8 @@ impl Running {
             Some(io::ErrorKind::AddrInUse) => OpenFailure::PortTaken,
             _ => OpenFailure::Exhausted,
         };
-        // Shared, because connections to peers leave from the same port.
+        // Shared, because connections to peers leave from the same port; but with nobody else, so that is tried first.
+        listen_tcp(address, false).map_err(failure)?;
         let listener = listen_tcp(address, true).map_err(failure)?;
         self.poller
             .add(&listener, TCP_RELAY | index as u64)
