@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::doctor::Transport;
+
 /// Rooms, signalling, STUN/TURN and media for WebRTC in one binary.
 ///
 /// Without a command it serves; without a configuration it serves this machine only, in development mode.
@@ -95,9 +97,16 @@ pub(crate) struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
-    /// The server to try, as HOST or HOST:PORT; what the configuration tells clients if left out.
+    /// The server to try, as HOST, HOST:PORT or a URL such as turn:HOST?transport=tcp or turns:HOST:443; what the
+    /// configuration tells clients if left out.
     #[arg(long)]
     pub(crate) server: Option<String>,
+    /// How to reach it, whatever the URL says; UDP if that says nothing.
+    #[arg(long, value_enum)]
+    pub(crate) transport: Option<Transport>,
+    /// Certificates to trust over TLS (PEM), instead of those that this machine trusts.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// The configuration that holds relay.secrets.
     #[arg(long, short, env = "TREFOIL_CONFIG")]
     pub(crate) config: Option<PathBuf>,

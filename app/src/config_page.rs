@@ -64,10 +64,15 @@ fn properties(schema: &Value) -> impl Iterator<Item = (&String, &Value)> {
         .flatten()
 }
 
-/// The definition that a property stands for, if it is a table of its own.
+/// The definition that a property stands for, if it is a table of its own, also one that may be left out.
 fn resolved<'a>(definitions: &'a Map<String, Value>, property: &'a Value) -> &'a Value {
+    let either = property
+        .get("anyOf")
+        .and_then(Value::as_array)
+        .and_then(|all| all.first());
     let name = property
         .get("$ref")
+        .or_else(|| either?.get("$ref"))
         .and_then(Value::as_str)
         .and_then(|path| path.rsplit('/').next());
     name.and_then(|name| definitions.get(name)).unwrap_or(property)
@@ -102,7 +107,7 @@ fn table(
     for (name, property) in properties(schema) {
         let target = resolved(definitions, property);
         let default = defaults.get(name).unwrap_or(&Value::Null);
-        if target.get("properties").is_some() && default.is_object() {
+        if target.get("properties").is_some() {
             inner.push((format!("{path}.{name}"), property, default));
         } else {
             let meaning = described(property, target).replace('|', "\\|");

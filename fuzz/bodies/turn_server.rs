@@ -7,12 +7,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use trefoil_auth::{AccessToken, TokenKey};
 use trefoil_stun::{
     AttributeType, Class, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId, Writer,
 };
 use trefoil_turn::{
-    ClientAddr, Config, Credentials, Discovery, Ledger, Limits, Now, Offer, Output, PeerAddr, PeerFilter,
-    RelayAddress, RelayId, Server, Shard, Transport, Verdict,
+    ClientAddr, Config, ConnectionId, Credentials, Direction, Discovery, Icmp, Ledger, Limits, Now, Offer,
+    Output, PeerAddr, PeerFilter, PeerPorts, RelayAddress, RelayId, Server, Shard, ThirdParty, Transport,
+    Verdict,
 };
 
 struct World {
@@ -20,6 +22,8 @@ struct World {
     ledger: Ledger,
     now: Now,
     open: Vec<RelayId>,
+    /// Connections with peers that were ever named.
+    connections: Vec<ConnectionId>,
     nonces: Vec<Vec<u8>>,
     replied: usize,
 }
@@ -63,6 +67,10 @@ impl World {
             credentials: Credentials {
                 secrets: vec![],
                 fixed: [("ann".to_owned(), "north".to_owned())].into(),
+                third_party: Some(ThirdParty {
+                    server_name: "here".to_owned(),
+                    keys: [("kid".to_owned(), TokenKey::new(&[1; 32]).ok()?)].into(),
+                }),
             },
             offer: Offer::Always,
             relay_addresses: vec![relay(ip), relay(v6)],
@@ -76,6 +84,7 @@ impl World {
                 alternate: SocketAddr::from(([93, 184, 215, 2], 3479)),
             }),
             alternates: vec![],
+            tcp: Some(PeerPorts(vec![5000..=5003])),
             limits: Limits {
                 permissions: 4,
                 channels: 3,
@@ -93,6 +102,7 @@ impl World {
             ledger,
             now,
             open: vec![],
+            connections: vec![],
             nonces: vec![vec![]; 16],
             replied: 0,
         })
@@ -122,6 +132,7 @@ impl World {
             12 => self.server.handle_disconnected(client(number), self.now),
             13 => self.pass(u64::from(number) * 40),
             14 if number == 0 => self.server.drain(),
+            14 => self.connect(number, datagram),
             _ => self.pass(u64::from(number)),
         }
         self.settle();
@@ -129,6 +140,45 @@ impl World {
             self.server.allocations() <= 5 && self.open.len() <= 10,
             "the caps hold"
         );
+    }
+
+    /// What peers do besides sending: they refuse, connect, answer and go.
+    fn connect(&mut self, number: u8, datagram: &[u8]) {
+        let relay = self
+            .open
+            .get(usize::from(number) % self.open.len().max(1))
+            .copied();
+        let connection = self
+            .connections
+            .get(usize::from(number) % self.connections.len().max(1))
+            .copied();
+        let peer = PeerAddr(SocketAddr::from(([8, 8, 8, number % 4], 5000)));
+        match (relay, connection, number % 6) {
+            (Some(relay), _, 0) => {
+                let (kind, code) = (datagram.first().copied(), datagram.get(1).copied());
+                let icmp = Icmp {
+                    kind: kind.unwrap_or(3),
+                    code: code.unwrap_or(3),
+                    mtu: 1280,
+                };
+                let _ = self.server.handle_icmp(relay, peer, icmp, self.now.elapsed);
+            }
+            (Some(relay), _, 1 | 2) => {
+                let attempted = self.server.handle_incoming(relay, peer, self.now);
+                self.connections.extend(attempted);
+            }
+            (_, Some(connection), 3) => self.server.handle_connected(connection, number < 8, self.now),
+            (_, Some(connection), 4) => {
+                let ways = [Direction::FromClient, Direction::ToClient];
+                let sums = ways.map(|way| {
+                    self.server
+                        .carry(connection, way, datagram.len(), self.now.elapsed)
+                });
+                assert!(sums.iter().all(|sum| *sum <= datagram.len()));
+            }
+            (_, Some(connection), _) => self.server.handle_connection_ended(connection),
+            (_, None, _) => {}
+        }
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -144,14 +194,16 @@ impl World {
 
     /// A request made of the datagram's attributes, as somebody who knows the password makes it.
     fn signed(&self, number: u8, datagram: &[u8], step: usize) -> Vec<u8> {
-        let (method, attributes) = datagram.split_first().unwrap_or((&3, &[]));
+        let (chosen, attributes) = datagram.split_first().unwrap_or((&3, &[]));
         let method = [
             Method::Allocate,
             Method::Refresh,
             Method::CreatePermission,
             Method::ChannelBind,
+            Method::Connect,
+            Method::ConnectionBind,
         ]
-        .get(usize::from(method % 4))
+        .get(usize::from(chosen % 6))
         .copied()
         .unwrap_or(Method::Allocate);
         let mut id = [0; 12];
@@ -160,7 +212,11 @@ impl World {
             .for_each(|(into, byte)| *into = byte);
         let mut buffer = vec![0; 4096];
         let mut writer = Writer::new(&mut buffer, Class::Request, method, TransactionId(id));
-        writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0]);
+        let transport = if chosen & 0x80 == 0 { 17 } else { 6 };
+        writer.attribute(AttributeType::REQUESTED_TRANSPORT, &[transport, 0, 0, 0]);
+        if let (Method::ConnectionBind, Some(last)) = (method, self.connections.last()) {
+            writer.number(AttributeType::CONNECTION_ID, last.get());
+        }
         let mut rest = attributes;
         while let Some(([high, low, length], after)) = rest.split_first_chunk() {
             let (value, after) = after.split_at(usize::from(*length).min(after.len()));
@@ -172,15 +228,36 @@ impl World {
             .get(usize::from(number))
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let key = Key::long_term(PasswordAlgorithm::Md5, b"ann", b"trefoil", b"north");
+        let bearer = chosen & 0x40 != 0;
+        let key = if bearer {
+            writer.attribute(AttributeType::ACCESS_TOKEN, &self.token(number));
+            Key::from_bytes(&[number; 20])
+        } else {
+            None
+        };
+        let key = key.unwrap_or_else(|| Key::long_term(PasswordAlgorithm::Md5, b"ann", b"trefoil", b"north"));
+        let name: &[u8] = if bearer { b"kid" } else { b"ann" };
         writer
-            .attribute(AttributeType::USERNAME, b"ann")
+            .attribute(AttributeType::USERNAME, name)
             .attribute(AttributeType::REALM, b"trefoil")
             .attribute(AttributeType::NONCE, nonce)
             .integrity(Integrity::Sha1, &key);
         let length = writer.finish().unwrap_or(0);
         buffer.truncate(length);
         buffer
+    }
+
+    /// What an authorisation server gives this client now, for a minute.
+    fn token(&self, number: u8) -> Vec<u8> {
+        let token = AccessToken {
+            mac_key: vec![number; 20],
+            made_seconds: self.now.unix_seconds,
+            lifetime_seconds: 60,
+        };
+        let key = TokenKey::new(&[1; 32]);
+        key.ok()
+            .and_then(|key| token.seal(&key, "here", [number; 12]).ok())
+            .unwrap_or_default()
     }
 
     fn hand(&mut self, number: u8, datagram: &[u8]) {
@@ -206,12 +283,13 @@ impl World {
                     self.server.handle_admission(allocation, answer, self.now);
                 }
                 Output::Release { username, .. } => self.ledger.give_back(&username),
-                Output::Open { relay, .. } => {
+                Output::Open { relay, .. } | Output::Listen { relay, .. } => {
                     self.open.push(relay);
                     self.server.handle_opened(relay, Ok(()), self.now);
                 }
                 Output::Close { relay } => self.open.retain(|open| *open != relay),
-                Output::Refused { .. } => {}
+                Output::Connect { connection, .. } => self.connections.push(connection),
+                Output::Splice { .. } | Output::Disconnect { .. } | Output::Refused { .. } => {}
             }
         }
     }

@@ -1,8 +1,10 @@
 #!/bin/bash
-# Installs what the tests need on Debian, as root: browsers, coturn, network tools, npm packages. Quick when all is there.
+# Installs what the tests need on Debian, as root: browsers, coturn, network tools, npm and Python packages. Quick when all
+# is there.
 set -euo pipefail; cd "$(dirname "$0")"
 packages=(chromium firefox-esr iproute2 nftables conntrack ethtool iputils-ping socat coturn ffmpeg openssl libnss3-tools procps)
 command -v node >/dev/null || packages+=(nodejs npm)
+python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 missing=()
 for package in "${packages[@]}"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
 if [ ${#missing[@]} -gt 0 ]; then
@@ -14,5 +16,12 @@ fi
 # Debian starts a TURN server of its own; the tests start theirs where nothing else listens.
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   npm ci --no-audit --no-fund --loglevel=error
+fi
+# The list is copied last, so that a half-made environment is made again.
+if ! cmp -s aioice/requirements.txt .venv/requirements.txt; then
+  rm -rf .venv
+  python3 -m venv .venv
+  .venv/bin/pip install --quiet --disable-pip-version-check -r aioice/requirements.txt
+  cp aioice/requirements.txt .venv/requirements.txt
 fi
 ./make-media.sh

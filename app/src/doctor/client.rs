@@ -1,15 +1,19 @@
 //! The least of a TURN client that can tell what is wrong with a server.
 
 use std::{
-    io::ErrorKind,
-    net::{SocketAddr, UdpSocket},
+    net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use rustls::ClientConfig;
 
 use trefoil_stun::{
     AttributeType, Class, ErrorCode, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId,
     Writer,
 };
+
+use super::{target::Target, wire::Wire};
 
 /// REQUESTED-TRANSPORT: UDP, as [RFC 8656 section 18.8](https://www.rfc-editor.org/rfc/rfc8656#section-18.8) writes it.
 const UDP: u32 = 17 << 24;
@@ -20,15 +24,24 @@ const WAITS: [Duration; 3] = [
     Duration::from_secs(2),
 ];
 
+/// Over a connection nothing gets lost: it is sent once, and the answer may take so long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Why a request got no success.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     /// Nothing came back.
     #[error("no answer")]
     Silence,
-    /// The kernel said that nobody listens there.
-    #[error("nobody listens there (the host answered with ICMP \"port unreachable\")")]
+    /// The host said that nobody listens there.
+    #[error("nobody listens there (the host itself says so)")]
     Unreachable,
+    /// The other side closed the connection.
+    #[error("the connection was closed")]
+    Closed,
+    /// No encrypted connection came about.
+    #[error("no TLS: {1}")]
+    Tls(NoTls, String),
     /// The server refused.
     #[error("refused with {0}")]
     Refused(u16),
@@ -38,6 +51,19 @@ pub(crate) enum Failure {
     /// This machine could not even send.
     #[error("this machine could not send: {0}")]
     Local(String),
+}
+
+/// What was wrong with a TLS handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoTls {
+    /// The certificate is of nobody whom this machine trusts.
+    Untrusted,
+    /// The certificate is for another name.
+    OtherName,
+    /// The certificate is good no more, or not yet.
+    Expired,
+    /// Anything else.
+    Other,
 }
 
 /// What the server said about how to authenticate.
@@ -50,7 +76,7 @@ struct Challenge {
 /// One client 5-tuple.
 #[derive(Debug)]
 pub(crate) struct Client {
-    socket: UdpSocket,
+    wire: Wire,
     username: String,
     password: String,
     challenge: Option<Challenge>,
@@ -81,14 +107,15 @@ impl Answer {
 }
 
 impl Client {
-    /// A client of `server`, on a port of its own.
-    pub(crate) fn new(server: SocketAddr, username: &str, password: &str) -> Result<Self, Failure> {
-        let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        let local = |error: std::io::Error| Failure::Local(error.to_string());
-        let socket = UdpSocket::bind(any).map_err(local)?;
-        socket.connect(server).map_err(local)?;
+    /// A client of `target`, on a port of its own; `tls` is what to trust.
+    pub(crate) fn new(
+        target: &Target,
+        tls: &Arc<ClientConfig>,
+        username: &str,
+        password: &str,
+    ) -> Result<Self, Failure> {
         Ok(Self {
-            socket,
+            wire: Wire::to(target, tls)?,
             username: username.to_owned(),
             password: password.to_owned(),
             challenge: None,
@@ -129,19 +156,19 @@ impl Client {
     }
 
     /// Sends `data` through the allocation to `peer`, once.
-    pub(crate) fn send_to(&self, peer: SocketAddr, data: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn send_to(&mut self, peer: SocketAddr, data: &[u8]) -> Result<(), Failure> {
         let mut buffer = [0; 512];
         let mut writer = Writer::new(&mut buffer, Class::Indication, Method::Send, fresh_transaction()?);
         writer.xor_address(AttributeType::XOR_PEER_ADDRESS, peer);
         writer.attribute(AttributeType::DATA, data);
         let length = writer.finish().map_err(|_| Failure::Nonsense)?;
-        self.send(buffer.get(..length).unwrap_or_default())
+        self.wire.send(buffer.get(..length).unwrap_or_default())
     }
 
     /// Waits for data that a peer sent through the allocation: who, and what.
-    pub(crate) fn receive(&self, wait: Duration) -> Result<(SocketAddr, Vec<u8>), Failure> {
+    pub(crate) fn receive(&mut self, wait: Duration) -> Result<(SocketAddr, Vec<u8>), Failure> {
         let until = Instant::now() + wait;
-        while let Some(answer) = self.next_message(until)? {
+        while let Some(answer) = self.wire.receive(until)?.map(Answer) {
             let peer = answer.address(AttributeType::XOR_PEER_ADDRESS);
             if let (Some(peer), Some(data)) = (peer, answer.bytes(AttributeType::DATA)) {
                 return Ok((peer, data));
@@ -177,7 +204,7 @@ impl Client {
     }
 
     fn transact(
-        &self,
+        &mut self,
         method: Method,
         signed: bool,
         fill: &impl Fn(&mut Writer<'_>),
@@ -194,11 +221,10 @@ impl Client {
         let length = writer.finish().map_err(|_| Failure::Nonsense)?;
         let request = buffer.get(..length).unwrap_or_default();
         let mut last = Failure::Silence;
-        for wait in WAITS {
-            match self
-                .send(request)
-                .and_then(|()| self.answer_to(transaction, Instant::now() + wait))
-            {
+        let waits: &[Duration] = if self.wire.loses() { &WAITS } else { &[PATIENCE] };
+        for wait in waits {
+            let sent = self.wire.send(request);
+            match sent.and_then(|()| self.answer_to(transaction, Instant::now() + *wait)) {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => last = failure,
             }
@@ -211,50 +237,13 @@ impl Client {
         Key::long_term(PasswordAlgorithm::Md5, username, &challenge.realm, password)
     }
 
-    fn answer_to(&self, transaction: TransactionId, until: Instant) -> Result<Answer, Failure> {
-        while let Some(answer) = self.next_message(until)? {
+    fn answer_to(&mut self, transaction: TransactionId, until: Instant) -> Result<Answer, Failure> {
+        while let Some(answer) = self.wire.receive(until)?.map(Answer) {
             if Message::parse(&answer.0).is_ok_and(|message| message.transaction_id() == transaction) {
                 return Ok(answer);
             }
         }
         Err(Failure::Silence)
-    }
-
-    /// The next sound STUN message, or `None` at `until`.
-    fn next_message(&self, until: Instant) -> Result<Option<Answer>, Failure> {
-        let mut buffer = [0; 2048];
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            self.socket
-                .set_read_timeout(Some(left))
-                .map_err(|error| Failure::Local(error.to_string()))?;
-            match self.socket.recv(&mut buffer) {
-                Ok(length) => {
-                    let bytes = buffer.get(..length).unwrap_or_default();
-                    return if Message::parse(bytes).is_ok() {
-                        Ok(Some(Answer(bytes.to_vec())))
-                    } else {
-                        Err(Failure::Nonsense)
-                    };
-                }
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
-                    ErrorKind::ConnectionRefused => return Err(Failure::Unreachable),
-                    _ => return Err(Failure::Local(error.to_string())),
-                },
-            }
-        }
-    }
-
-    fn send(&self, bytes: &[u8]) -> Result<(), Failure> {
-        match self.socket.send(bytes) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Err(Failure::Unreachable),
-            Err(error) => Err(Failure::Local(error.to_string())),
-        }
     }
 }
 

@@ -3,12 +3,17 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr, UdpSocket},
+    sync::Arc,
     time::Duration,
 };
 
+use rustls::ClientConfig;
 use trefoil_stun::AttributeType;
 
-use super::client::{Client, Failure};
+use super::{
+    client::{Client, Failure, NoTls},
+    target::{Target, Transport},
+};
 
 const ECHO: &[u8] = b"trefoil doctor";
 const ECHO_WAIT: Duration = Duration::from_secs(1);
@@ -56,13 +61,14 @@ impl fmt::Display for Finding {
 
 /// Tries everything that can be tried, telling each finding as it is made.
 pub(crate) fn examine(
-    server: SocketAddr,
-    username: &str,
-    password: &str,
+    target: &Target,
+    tls: &Arc<ClientConfig>,
+    (username, password): (&str, &str),
     tell: impl FnMut(&Finding),
 ) -> Vec<Finding> {
     let mut examination = Examination {
-        server,
+        target,
+        tls,
         username,
         password,
         tell,
@@ -74,7 +80,8 @@ pub(crate) fn examine(
 }
 
 struct Examination<'a, Tell> {
-    server: SocketAddr,
+    target: &'a Target,
+    tls: &'a Arc<ClientConfig>,
     username: &'a str,
     password: &'a str,
     tell: Tell,
@@ -93,7 +100,7 @@ impl<Tell: FnMut(&Finding)> Examination<'_, Tell> {
     }
 
     fn all(&mut self) -> Option<()> {
-        let server = self.server;
+        let server = self.target.address;
         let mapped = self.stun()?;
         self.challenge()?;
         let (mut one, relayed) = self.allocate()?;
@@ -113,10 +120,14 @@ impl<Tell: FnMut(&Finding)> Examination<'_, Tell> {
         Some(())
     }
 
+    fn stranger(&self) -> Result<Client, Failure> {
+        Client::new(self.target, self.tls, "", "")
+    }
+
     fn stun(&mut self) -> Option<SocketAddr> {
-        let server = self.server;
-        let answer = Client::new(server, "", "").and_then(|mut client| client.binding());
-        let answer = self.need(answer, |failure| no_stun(server, failure))?;
+        let answer = self.stranger().and_then(|mut client| client.binding());
+        let target = self.target;
+        let answer = self.need(answer, |failure| no_stun(target, failure))?;
         let Some(mapped) = answer.address(AttributeType::XOR_MAPPED_ADDRESS) else {
             self.note(Finding::bad(
                 "the answer to a Binding request has no address in it",
@@ -129,8 +140,10 @@ impl<Tell: FnMut(&Finding)> Examination<'_, Tell> {
     }
 
     fn challenge(&mut self) -> Option<()> {
-        let server = self.server;
-        let finding = match Client::new(server, "", "").and_then(|mut client| client.allocate_as_stranger()) {
+        let asked = self
+            .stranger()
+            .and_then(|mut client| client.allocate_as_stranger());
+        let finding = match asked {
             Err(Failure::Refused(401)) => return Some(()),
             Ok(_) => Finding::bad(
                 "the server relays for anybody, without credentials",
@@ -146,8 +159,7 @@ impl<Tell: FnMut(&Finding)> Examination<'_, Tell> {
     }
 
     fn allocate(&mut self) -> Option<(Client, SocketAddr)> {
-        let (server, username, password) = (self.server, self.username, self.password);
-        let made = Client::new(server, username, password).and_then(|mut client| {
+        let made = Client::new(self.target, self.tls, self.username, self.password).and_then(|mut client| {
             let answer = client.allocate()?;
             Ok((client, answer))
         });
@@ -166,12 +178,12 @@ impl<Tell: FnMut(&Finding)> Examination<'_, Tell> {
     }
 
     fn reachable_address(&mut self, relayed: SocketAddr) {
-        if is_private(relayed.ip()) && !is_private(self.server.ip()) {
+        if is_private(relayed.ip()) && !is_private(self.target.address.ip()) {
             self.note(Finding::bad(
                 format!("the relayed address {relayed} is private: nobody outside can send to it"),
                 format!(
                     "the server stands behind one-to-one NAT: set relay.external_addresses = [\"{}\"]",
-                    self.server.ip()
+                    self.target.address.ip()
                 ),
             ));
         }
@@ -281,22 +293,65 @@ fn repeat<T>(
     Err(last)
 }
 
-fn no_stun(server: SocketAddr, failure: &Failure) -> Finding {
+fn no_stun(target: &Target, failure: &Failure) -> Finding {
+    let (port, transport) = (target.address.port(), target.transport);
+    let setting = match transport {
+        Transport::Udp => "relay.listen",
+        Transport::Tcp => "relay.listen with relay.tcp",
+        Transport::Tls => "relay.tls.listen or https.listen",
+    };
+    // On the wire TLS is TCP, which is what firewalls know.
+    let opened = match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp | Transport::Tls => "TCP",
+    };
     let next = match failure {
         Failure::Unreachable => format!(
-            "start the server, or look which port it listens on: nothing has UDP {} open",
-            server.port()
+            "start the server, or look which port it listens on ({setting}): nothing has {opened} {port} open"
         ),
         Failure::Silence => format!(
-            "open UDP {} in the firewall, here and there; try from another network: some let no UDP out at all",
-            server.port()
+            "open {opened} {port} in the firewall, here and there; try from another network: some let little out"
         ),
+        Failure::Closed => match transport {
+            Transport::Tls => format!(
+                "something on {port} takes connections and speaks no TLS: is it the port of {setting}?"
+            ),
+            Transport::Udp | Transport::Tcp => format!(
+                "something on {port} takes connections and speaks no TURN, or {target} has too many of yours \
+                 (relay.connections_per_source)"
+            ),
+        },
+        Failure::Tls(why, _) => no_tls(target, *why),
         Failure::Refused(_) | Failure::Nonsense => {
             "something else than a STUN server answers there".to_owned()
         }
         Failure::Local(_) => "look at this machine's own network first".to_owned(),
     };
-    Finding::bad(format!("STUN at {server}: {failure}"), next)
+    Finding::bad(format!("STUN at {target}: {failure}"), next)
+}
+
+/// What to do about a handshake that failed.
+fn no_tls(target: &Target, why: NoTls) -> String {
+    let host = &target.host;
+    match why {
+        NoTls::Untrusted => {
+            "no browser would trust this certificate: serve the whole chain (fullchain.pem) of a public \
+                             authority; if it is your own authority's, name that with --ca"
+                .to_owned()
+        }
+        NoTls::OtherName => {
+            format!("ask for the server under the name that its certificate is for, or get one for {host}")
+        }
+        NoTls::Expired => {
+            "renew the certificate (the server reads the new file within ten seconds), or set the clock \
+                           of this machine"
+                .to_owned()
+        }
+        NoTls::Other => format!(
+            "is {} the port of relay.tls.listen or https.listen? Something else answers there",
+            target.address.port()
+        ),
+    }
 }
 
 fn no_allocation(failure: &Failure) -> Finding {
@@ -315,9 +370,14 @@ fn no_allocation(failure: &Failure) -> Finding {
         Failure::Silence => {
             "the credentials' answer got lost, though a smaller one arrived: look for a firewall that drops larger UDP packets"
         }
-        Failure::Refused(_) | Failure::Unreachable | Failure::Nonsense | Failure::Local(_) => {
-            "look into the server's log at level debug"
+        Failure::Closed => {
+            "the server closed the connection: has it restarted, or has it too many connections?"
         }
+        Failure::Refused(_)
+        | Failure::Unreachable
+        | Failure::Tls(..)
+        | Failure::Nonsense
+        | Failure::Local(_) => "look into the server's log at level debug",
     };
     Finding::bad(format!("an allocation: {failure}"), next)
 }

@@ -2,58 +2,58 @@
 
 mod client;
 mod examine;
+mod target;
+mod trust;
+mod wire;
 
 use std::{
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::SocketAddr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, bail};
 use trefoil_auth::{turn_password, turn_username};
 
+pub(crate) use target::Transport;
+
+use self::target::Target;
 use crate::{arguments::DoctorArguments, config::Config};
 
 /// Prints one line for each thing that was tried; fails if one of them did.
 #[allow(clippy::print_stdout, reason = "the findings are what was asked for")]
 pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<()> {
     let config = Config::read(arguments.config.as_deref())?;
-    let server = server(arguments, &config)?;
+    let target = target(arguments, &config)?;
+    let tls = trust::tls(arguments.ca.as_deref())?;
     let (username, password) = credentials(arguments, &config)?;
-    println!("Trying STUN and TURN at {server} over UDP\n");
-    let findings = examine::examine(server, &username, &password, |finding| println!("{finding}"));
+    println!("Trying STUN and TURN at {target}\n");
+    let signed = (username.as_str(), password.as_str());
+    let findings = examine::examine(&target, &tls, signed, |finding| println!("{finding}"));
     if findings.iter().any(|finding| finding.is_bad()) {
-        bail!("{server} would not serve a call; what to do stands above");
+        bail!("{target} would not serve a call; what to do stands above");
     }
-    println!("\n{server} would serve a call.");
+    println!("\n{target} would serve a call.");
     Ok(())
 }
 
 /// Whom to ask: the command line, or the address that the configuration tells clients.
-fn server(arguments: &DoctorArguments, config: &Config) -> anyhow::Result<SocketAddr> {
+fn target(arguments: &DoctorArguments, config: &Config) -> anyhow::Result<Target> {
     if let Some(named) = &arguments.server {
-        let named = named.trim_start_matches("turn:").trim_start_matches("stun:");
-        let named = named.split('?').next().unwrap_or(named);
-        let with_port = if named.parse::<SocketAddr>().is_ok()
-            || named
-                .rsplit_once(':')
-                .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-        {
-            named.to_owned()
-        } else {
-            format!("{named}:3478")
-        };
-        let mut found = with_port
-            .to_socket_addrs()
-            .with_context(|| format!("the name {named} has no address: check its DNS record"))?;
-        return found
-            .next()
-            .with_context(|| format!("the name {named} has no address"));
+        return Target::find(named, arguments.transport);
     }
-    let listen = config
-        .relay
-        .listen
-        .first()
-        .context("relay.listen is empty: give --server HOST:PORT")?;
+    let tls = arguments.transport == Some(Transport::Tls);
+    let listen = if tls {
+        let own = config.relay.tls.iter().flat_map(|tls| &tls.listen);
+        own.chain(&config.https.listen)
+            .next()
+            .context("neither relay.tls.listen nor https.listen: give --server HOST:PORT")?
+    } else {
+        config
+            .relay
+            .listen
+            .first()
+            .context("relay.listen is empty: give --server HOST:PORT")?
+    };
     let external = config
         .relay
         .external_addresses
@@ -65,7 +65,8 @@ fn server(arguments: &DoctorArguments, config: &Config) -> anyhow::Result<Socket
             "the configuration listens on every address and names no relay.external_addresses: give --server HOST:PORT"
         );
     }
-    Ok(SocketAddr::new(ip, listen.port()))
+    let place = SocketAddr::new(ip, listen.port());
+    Target::find(&place.to_string(), arguments.transport)
 }
 
 /// With what: the command line, a secret of the configuration, or one of its static names.

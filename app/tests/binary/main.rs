@@ -8,6 +8,7 @@
 
 mod https;
 mod process;
+mod relay;
 
 use std::{
     collections::BTreeSet,

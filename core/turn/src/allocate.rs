@@ -7,32 +7,23 @@ use std::time::Duration;
 use trefoil_stun::{AttributeType, ErrorCode, Message};
 
 use crate::allocation::{Allocation, Relay};
+use crate::allowance::Purse;
 use crate::authenticate::{Asker, Caller};
 use crate::ledger::OverQuota;
+use crate::plan::{Plan, Want};
 use crate::server::{Owner, RelayRow};
+use crate::third_party::within_grant;
 use crate::{
-    AllocationId, Deadline, DeadlineReason, Now, OpenFailure, Output, Refusal, RelayId, RelayedAddr, Server,
+    AllocationId, Allowance, Deadline, DeadlineReason, Now, OpenFailure, Output, Refusal, RelayId,
+    RelayedAddr, Server,
 };
 
-/// REQUESTED-TRANSPORT for UDP.
-const UDP: u8 = 17;
 /// How often another port is tried when somebody else has the one that was chosen.
 const MOST_TRIES: u8 = 16;
 /// How long a reserved port waits ([RFC 8656 section 18.10](https://www.rfc-editor.org/rfc/rfc8656#section-18.10)).
 const RESERVATION: Duration = Duration::from_secs(30);
 /// An allocation whose sockets were not opened by then is given up.
 const OPENING: Duration = Duration::from_secs(10);
-
-/// One socket that an allocation needs.
-#[derive(Clone, Copy, Debug)]
-struct Want {
-    v4: bool,
-    even: bool,
-    /// The next port too, for RESERVATION-TOKEN.
-    pair: bool,
-    /// The allocation is made even without it (ADDITIONAL-ADDRESS-FAMILY).
-    optional: bool,
-}
 
 /// An allocation that waits for its sockets.
 #[derive(Debug)]
@@ -50,72 +41,6 @@ pub(crate) struct Opening {
     missing_family: Option<(bool, ErrorCode)>,
 }
 
-/// What an Allocate asks for.
-struct Plan {
-    wants: VecDeque<Want>,
-    token: Option<[u8; 8]>,
-}
-
-/// Reads REQUESTED-ADDRESS-FAMILY or ADDITIONAL-ADDRESS-FAMILY; true for IPv4.
-pub(crate) fn family(value: &[u8]) -> Result<bool, Refusal> {
-    match value {
-        [1, 0, 0, 0] => Ok(true),
-        [2, 0, 0, 0] => Ok(false),
-        _ => Err(Refusal::UnsupportedFamily),
-    }
-}
-
-/// [RFC 8656 section 7.2](https://www.rfc-editor.org/rfc/rfc8656#section-7.2), steps 3 to 9.
-fn plan(message: &Message<'_>) -> Result<Plan, Refusal> {
-    match message.first(AttributeType::REQUESTED_TRANSPORT) {
-        Some([UDP, _, _, _]) => {}
-        Some([_, _, _, _]) => return Err(Refusal::UnsupportedTransport),
-        Some(_) | None => return Err(Refusal::MissingTransport),
-    }
-    let token = message.first(AttributeType::RESERVATION_TOKEN);
-    let even = message.first(AttributeType::EVEN_PORT);
-    let requested = message.first(AttributeType::REQUESTED_ADDRESS_FAMILY);
-    let additional = message.first(AttributeType::ADDITIONAL_ADDRESS_FAMILY);
-    let v4 = requested.map_or(Ok(true), family)?;
-    let pair = match even {
-        Some([bits, ..]) => bits & 0x80 != 0,
-        Some([]) => return Err(Refusal::ConflictingAttributes),
-        None => false,
-    };
-    if let Some(token) = token {
-        let token = <[u8; 8]>::try_from(token).map_err(|_| Refusal::ConflictingAttributes)?;
-        let alone = even.is_none() && requested.is_none() && additional.is_none();
-        let plan = Plan {
-            wants: VecDeque::new(),
-            token: Some(token),
-        };
-        return if alone {
-            Ok(plan)
-        } else {
-            Err(Refusal::ConflictingAttributes)
-        };
-    }
-    let mut wants = VecDeque::from([Want {
-        v4,
-        even: even.is_some(),
-        pair,
-        optional: false,
-    }]);
-    if let Some(additional) = additional {
-        // Only IPv6 can be additional, and only to the IPv4 that is meant when nothing is requested.
-        if family(additional)? || requested.is_some() || pair {
-            return Err(Refusal::ConflictingAttributes);
-        }
-        wants.push_back(Want {
-            v4: false,
-            even: false,
-            pair: false,
-            optional: true,
-        });
-    }
-    Ok(Plan { wants, token: None })
-}
-
 impl Server {
     pub(crate) fn allocate(
         &mut self,
@@ -127,7 +52,7 @@ impl Server {
         if let Some(id) = self.by_client.get(&asker.client).copied() {
             return self.allocate_again(asker, id, now);
         }
-        let plan = plan(message)?;
+        let plan = Plan::of(message, asker.client.transport, self.config.tcp.is_some())?;
         let mobile = self.wants_ticket(message)?;
         if self.draining {
             let alternates = &self.config.alternates;
@@ -156,9 +81,10 @@ impl Server {
                 .number(AttributeType::LIFETIME)
                 .filter(|seconds| *seconds > 0),
         );
-        let username = quota_name(&caller.username).into();
-        let signed = (caller.key, caller.algorithm);
-        let allocation = Allocation::new(asker.client, caller.username, signed, asker.transaction);
+        let lifetime = within_grant(lifetime, caller.grant.as_ref(), now);
+        let mut allocation = Allocation::new(asker.client, caller, asker.transaction);
+        let username = allocation.identity().into();
+        allocation.tcp = plan.tcp;
         let id = AllocationId(self.allocations.insert(allocation));
         self.by_client.insert(asker.client, id);
         let (wants, asker) = (plan.wants, asker.clone());
@@ -200,11 +126,17 @@ impl Server {
     }
 
     /// The ledger's answer to [`Output::Admit`].
-    pub fn handle_admission(&mut self, allocation: AllocationId, answer: Result<(), OverQuota>, now: Now) {
+    pub fn handle_admission(
+        &mut self,
+        allocation: AllocationId,
+        answer: Result<Allowance, OverQuota>,
+        now: Now,
+    ) {
         match answer {
-            Ok(()) => {
+            Ok(allowance) => {
                 if let Some(held) = self.allocations.at_mut(allocation.0) {
                     held.admitted = true;
+                    held.purse = Purse::new(allowance);
                 }
                 self.open_next(allocation, now);
             }
@@ -254,6 +186,16 @@ impl Server {
             owner,
         };
         let relay = RelayId(self.relays.insert(row));
+        let tcp = match owner {
+            Owner::Allocation(id) => self.allocations.at(id.0).is_some_and(|held| held.tcp),
+            Owner::Reservation(_) => false,
+        };
+        if tcp {
+            return self.output(Output::Listen {
+                relay,
+                address: bound,
+            });
+        }
         self.by_relayed.insert((bound.port(), bound.is_ipv4()), relay);
         self.output(Output::Open {
             relay,
@@ -261,7 +203,7 @@ impl Server {
         });
     }
 
-    /// The answer to [`Output::Open`].
+    /// The answer to [`Output::Open`] and [`Output::Listen`].
     pub fn handle_opened(&mut self, relay: RelayId, answer: Result<(), OpenFailure>, now: Now) {
         let Some(row) = self.relays.at(relay.0).copied() else {
             return;
@@ -434,15 +376,5 @@ impl Server {
                 );
             }
         });
-    }
-}
-
-/// The part of a username that names a person: what follows the expiry of a time-limited one.
-pub(crate) fn quota_name(username: &str) -> &str {
-    match trefoil_auth::turn_expiry(username) {
-        Some(_) => username
-            .split_once(':')
-            .map_or(username, |(_, identity)| identity),
-        None => username,
     }
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use trefoil_stun::{Key, PasswordAlgorithm, TransactionId};
 
+use crate::allowance::Purse;
+use crate::authenticate::Caller;
 use crate::bucket::Bucket;
 use crate::mobility::Ticket;
-use crate::{ChannelNumber, ClientAddr, Limits, PeerAddr, RelayId, RelayedAddr};
+use crate::third_party::Grant;
+use crate::{ChannelNumber, ClientAddr, ConnectionId, Limits, PeerAddr, RelayId, RelayedAddr};
 
 /// How long a permission lasts ([RFC 8656 section 9](https://www.rfc-editor.org/rfc/rfc8656#section-9)).
 pub(crate) const PERMISSION: Duration = Duration::from_secs(300);
@@ -55,10 +58,21 @@ pub(crate) struct Relay {
     pub(crate) address: RelayedAddr,
 }
 
+/// Which rate does not allow a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OverRate {
+    /// That of the allocation.
+    Allocation,
+    /// That of all allocations of the identity.
+    Identity,
+}
+
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(crate) client: ClientAddr,
     pub(crate) username: Box<str>,
+    /// What an access token grants, if one made the allocation.
+    pub(crate) grant: Option<Box<Grant>>,
     pub(crate) key: Key,
     pub(crate) algorithm: PasswordAlgorithm,
     /// Of the Allocate, so that its retransmission gets the same answer.
@@ -69,6 +83,9 @@ pub(crate) struct Allocation {
     pub(crate) channels: Vec<Channel>,
     pub(crate) permissions: Vec<Permission>,
     pub(crate) traffic: Traffic,
+    /// Peers are reached over TCP (RFC 6062), and these connections stand or are being made.
+    pub(crate) tcp: bool,
+    pub(crate) connections: Vec<ConnectionId>,
     /// The reservation that the Allocate made.
     pub(crate) token: Option<[u8; 8]>,
     /// What the client may move with, and what it moved with last.
@@ -77,31 +94,43 @@ pub(crate) struct Allocation {
     /// The ledger knows of it.
     pub(crate) admitted: bool,
     buckets: Option<Box<[Bucket; 2]>>,
+    /// What it may carry of what its identity may.
+    pub(crate) purse: Purse,
+    /// How often the client is told of ICMP; from the first time on.
+    pub(crate) icmp: Option<Box<Bucket>>,
 }
 
 impl Allocation {
-    pub(crate) fn new(
-        client: ClientAddr,
-        username: Box<str>,
-        (key, algorithm): (Key, PasswordAlgorithm),
-        transaction: TransactionId,
-    ) -> Allocation {
+    pub(crate) fn new(client: ClientAddr, caller: Caller, transaction: TransactionId) -> Allocation {
         Allocation {
             client,
-            username,
-            key,
-            algorithm,
+            username: caller.username,
+            grant: caller.grant.map(Box::new),
+            key: caller.key,
+            algorithm: caller.algorithm,
             transaction,
             expires: Duration::ZERO,
             relays: [None; 2],
             channels: Vec::new(),
             permissions: Vec::new(),
             traffic: Traffic::default(),
+            tcp: false,
+            connections: Vec::new(),
             token: None,
             ticket: None,
             previous_ticket: None,
             admitted: false,
             buckets: None,
+            purse: Purse::default(),
+            icmp: None,
+        }
+    }
+
+    /// Who is counted: the bearer of a token, or what a username says of a person.
+    pub(crate) fn identity(&self) -> &str {
+        match &self.grant {
+            Some(grant) => &grant.identity,
+            None => quota_name(&self.username),
         }
     }
 
@@ -160,14 +189,25 @@ impl Allocation {
         towards.for_each(|channel| channel.permitted_until = until);
     }
 
-    /// Whether the rates of this allocation allow these packets now.
+    /// Whether the rates of this allocation and of its identity allow these packets now.
     #[inline]
     pub(crate) fn within_rates(
         &mut self,
         (packets, bytes): (u64, u64),
         limits: &Limits,
         now: Duration,
-    ) -> bool {
+    ) -> Result<(), OverRate> {
+        if !self.within_own_rates((packets, bytes), limits, now) {
+            Err(OverRate::Allocation)
+        } else if !self.purse.spend(packets, bytes * 8, now) {
+            Err(OverRate::Identity)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn within_own_rates(&mut self, (packets, bytes): (u64, u64), limits: &Limits, now: Duration) -> bool {
         if limits.bits_per_second.is_none() && limits.packets_per_second.is_none() {
             return true;
         }
@@ -178,5 +218,15 @@ impl Allocation {
             .get_or_insert_with(|| Box::new([Bucket::full(bits, now), Bucket::full(count, now)]));
         let [bit_bucket, packet_bucket] = &mut **buckets;
         bit_bucket.take(bytes * 8, bits, now) && packet_bucket.take(packets, count, now)
+    }
+}
+
+/// The part of a username that names a person: what follows the expiry of a time-limited one.
+fn quota_name(username: &str) -> &str {
+    match trefoil_auth::turn_expiry(username) {
+        Some(_) => username
+            .split_once(':')
+            .map_or(username, |(_, identity)| identity),
+        None => username,
     }
 }

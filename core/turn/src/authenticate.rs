@@ -5,6 +5,7 @@ use trefoil_stun::{
 };
 
 use crate::nonce::Nonce;
+use crate::third_party::Grant;
 use crate::{ClientAddr, Now, Refusal, Server};
 
 /// When SHA-256 passwords (RFC 8489's security features) are offered. The offer makes a 401 larger than what a stranger
@@ -24,7 +25,7 @@ pub enum Offer {
 const OFFERED: [u8; 8] = [0, 2, 0, 0, 0, 1, 0, 0];
 
 /// Bytes of the longest username ([RFC 8489 section 14.3](https://www.rfc-editor.org/rfc/rfc8489#section-14.3)).
-const LONGEST_USERNAME: usize = 508;
+pub(crate) const LONGEST_USERNAME: usize = 508;
 
 /// What is needed to answer a request, now or later.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub(crate) struct Caller {
     pub(crate) key: Key,
     pub(crate) algorithm: PasswordAlgorithm,
     pub(crate) integrity: Integrity,
+    /// If an access token let them in just now.
+    pub(crate) grant: Option<Grant>,
 }
 
 impl Server {
@@ -78,9 +81,12 @@ impl Server {
         }
         let nonce = self.nonces.check(nonce, client, now.elapsed);
         let algorithm = algorithm(message, nonce)?;
-        let caller = self
-            .caller(client, message, (integrity, algorithm), now)
-            .ok_or(Refusal::Unauthenticated)?;
+        let caller = match message.first(AttributeType::ACCESS_TOKEN) {
+            Some(token) => self.bearer(token, message, (integrity, algorithm), now)?,
+            None => self
+                .caller(client, message, (integrity, algorithm), now)
+                .ok_or(Refusal::Unauthenticated)?,
+        };
         if nonce == Nonce::Stale {
             Err(Refusal::StaleNonce)
         } else {
@@ -110,6 +116,7 @@ impl Server {
         let held = self
             .allocation_of(client)
             .or_else(|| self.allocations.at(self.by_ticket(message)?.0))
+            .or_else(|| self.allocations.at(self.by_connection(message)?.0))
             .filter(|held| Some(&*held.username) == username);
         if let Some(held) = held.filter(|held| held.algorithm == algorithm && right(&held.key)) {
             return Some(Caller {
@@ -117,6 +124,7 @@ impl Server {
                 key: held.key.clone(),
                 algorithm,
                 integrity,
+                grant: None,
             });
         }
         let longest = self.config.limits.longest_credential;
@@ -140,6 +148,7 @@ impl Server {
             key,
             algorithm,
             integrity,
+            grant: None,
         })
     }
 
@@ -152,7 +161,8 @@ impl Server {
         }
     }
 
-    /// Adds what a client needs to try again: REALM, NONCE and, if it is offered, PASSWORD-ALGORITHMS.
+    /// Adds what a client needs to try again: REALM, NONCE and, if they are offered, PASSWORD-ALGORITHMS and
+    /// THIRD-PARTY-AUTHORIZATION.
     pub(crate) fn challenge(&self, writer: &mut Writer<'_>, client: ClientAddr, now: Now) {
         let offers = self.offers(client);
         writer.attribute(AttributeType::REALM, self.config.realm.as_bytes());
@@ -162,6 +172,10 @@ impl Server {
         );
         if offers {
             writer.attribute(AttributeType::PASSWORD_ALGORITHMS, &OFFERED);
+        }
+        if let Some(third_party) = &self.config.credentials.third_party {
+            let name = third_party.server_name.as_bytes();
+            writer.attribute(AttributeType::THIRD_PARTY_AUTHORIZATION, name);
         }
     }
 
@@ -203,7 +217,12 @@ impl Server {
     ) -> Option<Message<'b>> {
         if !matches!(
             refusal,
-            Refusal::NoCredentials | Refusal::Unauthenticated | Refusal::StaleNonce
+            Refusal::NoCredentials
+                | Refusal::Unauthenticated
+                | Refusal::TokenKeyUnknown
+                | Refusal::TokenUnreadable
+                | Refusal::TokenExpired
+                | Refusal::StaleNonce
         ) {
             return None;
         }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use trefoil_auth::{turn_expiry, turn_password};
+use trefoil_auth::{TokenKey, turn_expiry, turn_password};
 use trefoil_stun::{Key, PasswordAlgorithm, userhash};
 
 use crate::{Offer, PeerFilter};
@@ -48,6 +48,10 @@ pub struct Limits {
     pub permissions: usize,
     /// Channels of one allocation.
     pub channels: usize,
+    /// Connections with peers of one TCP allocation.
+    pub connections: usize,
+    /// Connections with peers of all TCP allocations.
+    pub all_connections: usize,
     /// Bits a second of one allocation, both directions together; `None` for no limit.
     pub bits_per_second: Option<u64>,
     /// Packets a second of one allocation, both directions together; `None` for no limit.
@@ -67,6 +71,8 @@ impl Default for Limits {
             longest_lifetime: Duration::from_secs(3600),
             permissions: 64,
             channels: 64,
+            connections: 32,
+            all_connections: 10_000,
             bits_per_second: None,
             packets_per_second: None,
             unproven_answers: Some(100),
@@ -115,6 +121,16 @@ impl Discovery {
     }
 }
 
+/// Ports of peers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerPorts(pub Vec<RangeInclusive<u16>>);
+
+impl PeerPorts {
+    pub(crate) fn contain(&self, port: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&port))
+    }
+}
+
 /// Who may allocate.
 #[derive(Clone, Default)]
 pub struct Credentials {
@@ -122,6 +138,17 @@ pub struct Credentials {
     pub secrets: Vec<Vec<u8>>,
     /// Usernames with fixed passwords.
     pub fixed: BTreeMap<String, String>,
+    /// Who else lets clients in (RFC 7635).
+    pub third_party: Option<ThirdParty>,
+}
+
+/// An authorisation server that gives clients access tokens for this one.
+#[derive(Clone, Debug)]
+pub struct ThirdParty {
+    /// The name of this server there; it is in each 401, and tokens are sealed for it.
+    pub server_name: String,
+    /// The keys that both servers share, each by its name (`kid`), which is the username of clients.
+    pub keys: BTreeMap<String, TokenKey>,
 }
 
 impl fmt::Debug for Credentials {
@@ -194,6 +221,8 @@ pub struct Config {
     pub alternates: Vec<SocketAddr>,
     /// Whether allocations may follow their clients to other addresses (RFC 8016).
     pub mobility: bool,
+    /// The peers' ports that TCP allocations may connect to; `None` if TCP is not relayed (RFC 6062).
+    pub tcp: Option<PeerPorts>,
     /// Bounds.
     pub limits: Limits,
 }

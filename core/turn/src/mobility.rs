@@ -46,8 +46,8 @@ impl Strays {
 }
 
 impl Server {
-    /// The shard that a message is for, if it brings a ticket or a reservation token of another shard. Nothing is proved
-    /// yet; that shard asks for credentials. A client over a connection cannot be handed over with it.
+    /// The shard that a message is for, if it brings a ticket, a reservation token or a connection's number of another shard. Nothing is proved
+    /// yet; that shard asks for credentials. A client over DTLS cannot be handed over.
     pub(crate) fn meant_for_other_shard(
         &mut self,
         client: ClientAddr,
@@ -57,17 +57,24 @@ impl Server {
         let kind = match (message.class(), message.method()) {
             (Class::Request, Method::Refresh) => AttributeType::MOBILITY_TICKET,
             (Class::Request, Method::Allocate) => AttributeType::RESERVATION_TOKEN,
+            (Class::Request, Method::ConnectionBind) => AttributeType::CONNECTION_ID,
             _ => return None,
         };
-        let [high, low, ..] = *message.first(kind)? else {
-            return None;
+        let shard = match *message.first(kind)? {
+            [shard, _, _, _] if kind == AttributeType::CONNECTION_ID => shard.into(),
+            [high, low, ..] => u16::from_be_bytes([high, low]),
+            _ => return None,
         };
-        let shard = u16::from_be_bytes([high, low]);
         let other = shard != self.config.shard.index && shard < self.config.shard.count;
-        if !other || client.transport != Transport::Udp || self.holds(client) {
+        if !other || self.holds(client) {
             return None;
         }
-        self.strays.note(client, shard, now.elapsed);
+        match client.transport {
+            // The connection itself is handed over, so later messages arrive there.
+            Transport::Tcp | Transport::Tls => {}
+            Transport::Udp => self.strays.note(client, shard, now.elapsed),
+            Transport::Dtls => return None,
+        }
         Some(shard)
     }
 

@@ -8,7 +8,7 @@ use trefoil_stun::{
     AttributeType, ChannelData, Class, Message, Method, TransactionId, Writer, is_comprehension_required,
 };
 
-use crate::allocation::Allocation;
+use crate::allocation::{Allocation, OverRate};
 use crate::server::Owner;
 use crate::{Access, AllocationId, ChannelNumber, ClientAddr, PeerAddr, RelayId, RelayedAddr, Server};
 
@@ -54,7 +54,7 @@ pub enum Verdict {
         data: Range<usize>,
     },
     /// The whole message to the machine of this shard, by [`Server::handle_client`] there: the client has moved here, its
-    /// allocation has not.
+    /// allocation has not. If it came over a connection, that goes there too.
     ToOwner {
         /// Its number.
         shard: u16,
@@ -142,7 +142,7 @@ impl Server {
         let permitted = self
             .allocations
             .at(id.0)
-            .is_some_and(|allocation| allocation.permits(peer.ip(), now));
+            .is_some_and(|allocation| !allocation.tcp && allocation.permits(peer.ip(), now));
         let own = match self.route(peer) {
             Route::Outside if permitted => false,
             Route::Own if permitted => true,
@@ -170,9 +170,8 @@ impl Server {
             return self.unroutable();
         };
         let size = data.len() as u64;
-        if !allocation.within_rates((1, size), &self.config.limits, now) {
-            self.counts.over_rate += 1;
-            return Verdict::Nothing;
+        if let Err(over) = allocation.within_rates((1, size), &self.config.limits, now) {
+            return self.over_rate(over, 1);
         }
         allocation.traffic.packets_from_client += 1;
         allocation.traffic.bytes_from_client += size;
@@ -249,9 +248,8 @@ impl Server {
             return self.unroutable();
         };
         let size = data.len() as u64;
-        if !allocation.within_rates((packets, size), &self.config.limits, now) {
-            self.counts.over_rate += packets;
-            return Verdict::Nothing;
+        if let Err(over) = allocation.within_rates((packets, size), &self.config.limits, now) {
+            return self.over_rate(over, packets);
         }
         allocation.traffic.packets_to_client += packets;
         allocation.traffic.bytes_to_client += size;
@@ -262,6 +260,14 @@ impl Server {
             framing,
             data,
         }
+    }
+
+    fn over_rate(&mut self, over: OverRate, packets: u64) -> Verdict {
+        match over {
+            OverRate::Allocation => self.counts.over_rate += packets,
+            OverRate::Identity => self.counts.over_identity_rate += packets,
+        }
+        Verdict::Nothing
     }
 
     fn unroutable(&mut self) -> Verdict {

@@ -61,6 +61,9 @@ impl Server {
         now: Now,
     ) -> Result<(), Refusal> {
         let id = self.held_by(asker.client, caller)?;
+        if self.allocations.at(id.0).is_some_and(|held| held.tcp) {
+            return Err(Refusal::WrongTransport);
+        }
         let field = message
             .number(AttributeType::CHANNEL_NUMBER)
             .ok_or(Refusal::BadChannel)?;

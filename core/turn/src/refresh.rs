@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use trefoil_stun::{AttributeType, Message};
 
-use crate::allocate::quota_name;
 use crate::allocation::Relay;
 use crate::authenticate::{Asker, Caller};
 use crate::server::Owner;
+use crate::third_party::within_grant;
 use crate::{AllocationId, Deadline, DeadlineReason, Now, Output, Refusal, RelayId, Server};
 
 impl Server {
@@ -31,7 +31,11 @@ impl Server {
         };
         let lifetime = match message.number(AttributeType::LIFETIME) {
             Some(0) => Duration::ZERO,
-            asked => self.lifetime(asked),
+            asked => {
+                self.renew_grant(id, caller);
+                let grant = self.allocations.at(id.0).and_then(|held| held.grant.as_deref());
+                within_grant(self.lifetime(asked), grant, now)
+            }
         };
         if lifetime.is_zero() {
             let both = self
@@ -58,7 +62,7 @@ impl Server {
 
     fn relay_of_family(&self, id: AllocationId, value: &[u8]) -> Result<Relay, Refusal> {
         let held = self.allocations.at(id.0).ok_or(Refusal::NoAllocation)?;
-        let v4 = crate::allocate::family(value)?;
+        let v4 = crate::plan::family(value)?;
         held.relays()
             .find(|relay| relay.address.0.is_ipv4() == v4)
             .ok_or(Refusal::PeerFamily)
@@ -104,8 +108,11 @@ impl Server {
             reason: DeadlineReason::Allocation(id),
         });
         held.relays().for_each(|relay| self.close(relay.id, now));
+        held.connections
+            .iter()
+            .for_each(|connection| self.disconnect(*connection));
         if held.admitted {
-            let username = quota_name(&held.username).into();
+            let username = held.identity().into();
             self.output(Output::Release {
                 allocation: id,
                 username,
@@ -150,7 +157,10 @@ impl Server {
         let Some(row) = self.relays.remove(relay.0) else {
             return;
         };
-        self.by_relayed.remove(&(row.bound.port(), row.bound.is_ipv4()));
+        let place = (row.bound.port(), row.bound.is_ipv4());
+        if self.by_relayed.get(&place) == Some(&relay) {
+            self.by_relayed.remove(&place);
+        }
         self.rest(row.bound.ip(), row.bound.port(), now);
         self.output(Output::Close { relay });
     }

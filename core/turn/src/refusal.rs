@@ -13,6 +13,12 @@ pub enum Refusal {
     IncompleteCredentials,
     /// Nobody of that name, an expired name, or a wrong password: the three look alike.
     Unauthenticated,
+    /// The username names no key of the authorisation server, or the server knows no such server.
+    TokenKeyUnknown,
+    /// The access token was not sealed with that key for this server, or holds nonsense.
+    TokenUnreadable,
+    /// The access token is good no more, or not yet.
+    TokenExpired,
     /// The nonce was not made here for this client, or is too old.
     StaleNonce,
     /// The request has comprehension-required attributes that mean nothing here.
@@ -61,6 +67,24 @@ pub enum Refusal {
     ChannelTaken,
     /// The allocation has as many channels as it may.
     ChannelQuota,
+    /// A TCP allocation, or a connection for its data, asked for over datagrams.
+    NeedsStream,
+    /// Connect of a UDP allocation, or ChannelBind of a TCP allocation.
+    WrongTransport,
+    /// The peer's port is not among those that TCP allocations may connect to.
+    PeerPortForbidden,
+    /// There is a connection with this peer, or one is being made.
+    ConnectionExists,
+    /// The allocation, or the server, has as many connections with peers as it may.
+    ConnectionQuota,
+    /// The peer did not accept the connection.
+    ConnectionFailed,
+    /// The peer said nothing for thirty seconds.
+    ConnectionTimeout,
+    /// CONNECTION-ID is missing, or names no connection that waits.
+    BadConnection,
+    /// ConnectionBind over the connection of an allocation.
+    ControlConnection,
 }
 
 impl Refusal {
@@ -68,31 +92,43 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Refusal::NoCredentials | Refusal::Unauthenticated => ErrorCode::UNAUTHENTICATED,
+            Refusal::NoCredentials
+            | Refusal::Unauthenticated
+            | Refusal::TokenKeyUnknown
+            | Refusal::TokenUnreadable
+            | Refusal::TokenExpired => ErrorCode::UNAUTHENTICATED,
             Refusal::IncompleteCredentials
             | Refusal::MissingTransport
             | Refusal::ConflictingAttributes
             | Refusal::BadTicket
             | Refusal::MissingPeer
             | Refusal::BadChannel
-            | Refusal::ChannelTaken => ErrorCode::BAD_REQUEST,
+            | Refusal::ChannelTaken
+            | Refusal::NeedsStream
+            | Refusal::BadConnection
+            | Refusal::ControlConnection => ErrorCode::BAD_REQUEST,
             Refusal::StaleNonce => ErrorCode::STALE_NONCE,
             Refusal::UnknownAttributes(_) => ErrorCode::UNKNOWN_ATTRIBUTE,
             Refusal::WrongCredentials => ErrorCode::WRONG_CREDENTIALS,
             Refusal::UnsupportedTransport => ErrorCode::UNSUPPORTED_TRANSPORT,
             Refusal::UnsupportedFamily => ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED,
-            Refusal::AllocationExists | Refusal::NoAllocation => ErrorCode::ALLOCATION_MISMATCH,
+            Refusal::AllocationExists | Refusal::NoAllocation | Refusal::WrongTransport => {
+                ErrorCode::ALLOCATION_MISMATCH
+            }
             Refusal::UsernameQuota => ErrorCode::ALLOCATION_QUOTA,
             Refusal::TotalQuota
             | Refusal::NoPort
             | Refusal::NoReservation
             | Refusal::Draining
             | Refusal::PermissionQuota
-            | Refusal::ChannelQuota => ErrorCode::INSUFFICIENT_CAPACITY,
+            | Refusal::ChannelQuota
+            | Refusal::ConnectionQuota => ErrorCode::INSUFFICIENT_CAPACITY,
             Refusal::TryAlternate(_) => ErrorCode::TRY_ALTERNATE,
             Refusal::MobilityForbidden => ErrorCode::MOBILITY_FORBIDDEN,
             Refusal::PeerFamily => ErrorCode::PEER_ADDRESS_FAMILY_MISMATCH,
-            Refusal::PeerForbidden(_) => ErrorCode::FORBIDDEN,
+            Refusal::PeerForbidden(_) | Refusal::PeerPortForbidden => ErrorCode::FORBIDDEN,
+            Refusal::ConnectionExists => ErrorCode::CONNECTION_ALREADY_EXISTS,
+            Refusal::ConnectionFailed | Refusal::ConnectionTimeout => ErrorCode::CONNECTION_FAILED,
         }
     }
 
@@ -103,6 +139,9 @@ impl Refusal {
             Refusal::NoCredentials => "no_credentials",
             Refusal::IncompleteCredentials => "incomplete_credentials",
             Refusal::Unauthenticated => "unauthenticated",
+            Refusal::TokenKeyUnknown => "token_key_unknown",
+            Refusal::TokenUnreadable => "token_unreadable",
+            Refusal::TokenExpired => "token_expired",
             Refusal::StaleNonce => "stale_nonce",
             Refusal::UnknownAttributes(_) => "unknown_attributes",
             Refusal::WrongCredentials => "wrong_credentials",
@@ -127,6 +166,15 @@ impl Refusal {
             Refusal::BadChannel => "bad_channel",
             Refusal::ChannelTaken => "channel_taken",
             Refusal::ChannelQuota => "channel_quota",
+            Refusal::NeedsStream => "needs_stream",
+            Refusal::WrongTransport => "wrong_transport",
+            Refusal::PeerPortForbidden => "peer_port_forbidden",
+            Refusal::ConnectionExists => "connection_exists",
+            Refusal::ConnectionQuota => "connection_quota",
+            Refusal::ConnectionFailed => "connection_failed",
+            Refusal::ConnectionTimeout => "connection_timeout",
+            Refusal::BadConnection => "bad_connection",
+            Refusal::ControlConnection => "control_connection",
         }
     }
 }

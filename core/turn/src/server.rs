@@ -10,13 +10,16 @@ use crate::allocate::Opening;
 use crate::allocation::Allocation;
 use crate::authenticate::{Asker, Caller};
 use crate::budget::Budget;
+use crate::connection::Connection;
 use crate::hash::Keyed;
 use crate::mobility::{Strays, Ticket};
 use crate::nonce::Nonces;
 use crate::ports::{Ports, RelayPorts};
 use crate::random::Random;
 use crate::slab::Slab;
-use crate::{AllocationId, ClientAddr, Config, Refusal, RelayedAddr, Traffic, Verdict};
+use crate::{
+    AllocationId, ClientAddr, Config, ConnectionId, Counts, Output, Refusal, RelayedAddr, Traffic, Verdict,
+};
 
 /// The moment at which something is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,62 +42,6 @@ impl RelayId {
     }
 }
 
-/// Why a socket could not be opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenFailure {
-    /// Somebody else has the port; another one may work.
-    PortTaken,
-    /// No socket can be had at all.
-    Exhausted,
-}
-
-/// Something slow that the caller is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send these bytes to a client.
-    Reply {
-        /// To whom, and from where.
-        to: ClientAddr,
-        /// The whole message.
-        bytes: Vec<u8>,
-    },
-    /// Ask the ledger, then call [`Server::handle_admission`].
-    Admit {
-        /// For whom.
-        allocation: AllocationId,
-        /// Whose quota.
-        username: Box<str>,
-    },
-    /// Tell the ledger that an admitted allocation has ended.
-    Release {
-        /// Which.
-        allocation: AllocationId,
-        /// Whose quota.
-        username: Box<str>,
-        /// What it carried.
-        traffic: Traffic,
-    },
-    /// Open a UDP socket, then call [`Server::handle_opened`].
-    Open {
-        /// Its name from now on.
-        relay: RelayId,
-        /// Where to bind it.
-        address: SocketAddr,
-    },
-    /// Close a socket.
-    Close {
-        /// Which.
-        relay: RelayId,
-    },
-    /// A request was refused; for the log at debug.
-    Refused {
-        /// Whose.
-        client: ClientAddr,
-        /// Why.
-        refusal: Refusal,
-    },
-}
-
 /// Replies that may wait to be sent; more are dropped, and clients ask again.
 const MOST_OUTPUTS: usize = 4096;
 
@@ -114,29 +61,8 @@ pub enum DeadlineReason {
     Allocation(AllocationId),
     /// A reserved port expires.
     Reservation([u8; 8]),
-}
-
-/// What the server has done since it was made.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Refused requests by [`Refusal::name`].
-    pub refusals: BTreeMap<&'static str, u64>,
-    /// Peers that the filter refused, by rule.
-    pub forbidden: BTreeMap<&'static str, u64>,
-    /// Bytes from clients that were no message, or no message for a server.
-    pub malformed: u64,
-    /// Binding requests answered.
-    pub bindings: u64,
-    /// Answers that a source did not get because it had used up its budget.
-    pub over_budget: u64,
-    /// Allocations made.
-    pub allocations: u64,
-    /// Packets that had no permission, no channel or no allocation to go to.
-    pub unroutable: u64,
-    /// Packets over the rate of their allocation.
-    pub over_rate: u64,
-    /// What ended and living allocations carried.
-    pub traffic: Traffic,
+    /// A connection with a peer was not made, or not asked for by its client, in time.
+    Connection(ConnectionId),
 }
 
 /// What a relay socket belongs to.
@@ -167,6 +93,7 @@ pub struct Server {
     pub(crate) by_relayed: HashMap<(u16, bool), RelayId, Keyed>,
     pub(crate) ports: Vec<RelayPorts>,
     pub(crate) opening: BTreeMap<AllocationId, Opening>,
+    pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     pub(crate) reservations: BTreeMap<[u8; 8], (RelayId, Duration)>,
     pub(crate) tickets: BTreeMap<Ticket, AllocationId>,
     pub(crate) strays: Strays,
@@ -197,6 +124,7 @@ impl Server {
             by_relayed: HashMap::with_hasher(keyed()),
             ports: config.relay_addresses.iter().map(ports).collect(),
             opening: BTreeMap::new(),
+            connections: BTreeMap::new(),
             reservations: BTreeMap::new(),
             tickets: BTreeMap::new(),
             strays: Strays::default(),
@@ -238,7 +166,12 @@ impl Server {
             (Class::Request, Method::Binding) => self.binding(client, &message, now),
             (
                 Class::Request,
-                Method::Allocate | Method::Refresh | Method::CreatePermission | Method::ChannelBind,
+                Method::Allocate
+                | Method::Refresh
+                | Method::CreatePermission
+                | Method::ChannelBind
+                | Method::Connect
+                | Method::ConnectionBind,
             ) => self.request(client, &message, now),
             // Answering any of these would let two servers answer each other for ever.
             (Class::Request | Class::Indication | Class::Success | Class::Error, _) => {
@@ -283,6 +216,8 @@ impl Server {
             Method::Allocate => self.allocate(asker, caller, message, now),
             Method::Refresh => self.refresh(asker, &caller, message, now),
             Method::CreatePermission => self.create_permission(asker, &caller, message, now),
+            Method::Connect => self.connect(asker, &caller, message, now),
+            Method::ConnectionBind => self.connection_bind(asker, &caller, message),
             _ => self.channel_bind(asker, &caller, message, now),
         }
     }
@@ -326,6 +261,7 @@ impl Server {
             match deadline.reason {
                 DeadlineReason::Allocation(id) => self.end(id, now.elapsed),
                 DeadlineReason::Reservation(token) => self.end_reservation(token, now.elapsed),
+                DeadlineReason::Connection(connection) => self.connection_is_late(connection, now),
             }
         }
     }
@@ -356,11 +292,7 @@ impl Server {
     pub fn each_allocation(&self) -> impl Iterator<Item = (&str, RelayedAddr, Traffic)> {
         self.allocations.iter().filter_map(|allocation| {
             let relay = allocation.relays.iter().flatten().next()?;
-            Some((
-                crate::allocate::quota_name(&allocation.username),
-                relay.address,
-                allocation.traffic,
-            ))
+            Some((allocation.identity(), relay.address, allocation.traffic))
         })
     }
 

@@ -11,6 +11,7 @@
 mod batch;
 mod clock;
 mod control;
+mod errors;
 mod interfaces;
 mod name;
 mod poller;
@@ -20,7 +21,8 @@ mod socket;
 
 pub use batch::{Batch, HEADROOM, Received};
 pub use clock::{Clock, nap, sleep_precisely};
+pub use errors::IcmpError;
 pub use interfaces::{address_towards_internet, local_addresses};
-pub use poller::{Poller, Ready, Waker};
+pub use poller::{Interest, Poller, Ready, Waker};
 pub use send::{Source, Sums};
 pub use socket::{SocketOptions, UdpSocket, listen_tcp};

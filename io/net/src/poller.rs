@@ -17,6 +17,30 @@ pub struct Ready {
     pub readable: bool,
     /// There is room to write.
     pub writable: bool,
+    /// There is an error to take; readable too.
+    pub failed: bool,
+}
+
+/// What a socket is watched for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// Something to read.
+    pub read: bool,
+    /// Room to write.
+    pub write: bool,
+}
+
+impl Interest {
+    /// What [`Poller::add`] watches for.
+    pub const READ: Interest = Interest {
+        read: true,
+        write: false,
+    };
+
+    fn bits(self) -> i32 {
+        let bit = |wanted, bit| if wanted { bit } else { 0 };
+        bit(self.read, libc::EPOLLIN) | bit(self.write, libc::EPOLLOUT)
+    }
 }
 
 /// Level-triggered epoll.
@@ -75,6 +99,26 @@ impl Poller {
         self.control(libc::EPOLL_CTL_MOD, socket, interest, token)
     }
 
+    /// Changes what `socket` is watched for; watching for nothing, the poller forgets it and reports not even its end.
+    ///
+    /// # Errors
+    /// If `before` is not what it was watched for.
+    pub fn set(
+        &self,
+        socket: &impl AsRawFd,
+        token: u64,
+        before: Interest,
+        after: Interest,
+    ) -> io::Result<()> {
+        match (before == Interest::default(), after == Interest::default()) {
+            (true, true) => Ok(()),
+            (true, false) => self.control(libc::EPOLL_CTL_ADD, socket, after.bits(), token),
+            (false, true) => self.control(libc::EPOLL_CTL_DEL, socket, 0, token),
+            (false, false) if before == after => Ok(()),
+            (false, false) => self.control(libc::EPOLL_CTL_MOD, socket, after.bits(), token),
+        }
+    }
+
     fn control(&self, what: i32, socket: &impl AsRawFd, interest: i32, token: u64) -> io::Result<()> {
         let mut event = libc::epoll_event {
             events: interest.cast_unsigned(),
@@ -129,6 +173,7 @@ impl Poller {
             token,
             readable,
             writable: bits & libc::EPOLLOUT != 0,
+            failed: bits & libc::EPOLLERR != 0,
         })
     }
 }
@@ -183,6 +228,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_socket_is_watched_for_what_is_wanted_and_for_nothing() {
+        let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut poller = Poller::new().unwrap();
+        let both = Interest {
+            read: true,
+            write: true,
+        };
+        let mut before = Interest::default();
+        for (after, readable, writable) in [
+            (both, false, true),
+            (Interest::READ, false, false),
+            (Interest::default(), false, false),
+            (both, false, true),
+        ] {
+            poller.set(&one, 7, before, after).unwrap();
+            before = after;
+            let ready = poller.wait(Some(Duration::ZERO)).unwrap();
+            assert_eq!(ready, usize::from(readable || writable), "{after:?}");
+        }
+        poller.set(&one, 7, before, Interest::default()).unwrap();
+        drop(other);
+        assert_eq!(poller.wait(Some(Duration::ZERO)).unwrap(), 0, "not even its end");
+    }
+
+    #[test]
     fn a_waker_ends_a_wait_until_it_is_cleared() {
         let mut poller = Poller::new().unwrap();
         let waker = Waker::new().unwrap();
@@ -195,7 +265,8 @@ mod tests {
             Some(Ready {
                 token: 7,
                 readable: true,
-                writable: false
+                writable: false,
+                failed: false,
             })
         );
         waker.clear();

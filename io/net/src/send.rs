@@ -192,6 +192,7 @@ impl Sender {
 
     /// Sends messages of one socket. A message that the kernel refuses is counted and passed over.
     fn send_run(&mut self, fd: RawFd, mut run: Range<usize>) {
+        let mut tried = None;
         while !run.is_empty() {
             let Some(headers) = self.headers.get_mut(run.clone()) else {
                 return;
@@ -221,7 +222,12 @@ impl Sender {
                     run.start += taken;
                 }
                 _ => {
-                    self.refused(fd, run.start, &io::Error::last_os_error());
+                    let error = io::Error::last_os_error();
+                    if may_be_of_another(&error) && tried != Some(run.start) {
+                        tried = Some(run.start);
+                        continue;
+                    }
+                    self.refused(fd, run.start, &error);
                     run.start += 1;
                 }
             }
@@ -281,6 +287,26 @@ impl Sender {
             at += pieces;
         }
     }
+}
+
+/// Whether an error may be what ICMP said about an earlier datagram: a socket that keeps errors tells it at the next call,
+/// and only once.
+fn may_be_of_another(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNREFUSED
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::ENOPROTOOPT
+                | libc::EOPNOTSUPP
+                | libc::EPROTO
+                | libc::EACCES
+                | libc::EMSGSIZE
+        )
+    )
 }
 
 impl Batch {

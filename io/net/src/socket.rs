@@ -73,27 +73,23 @@ impl UdpSocket {
         (self.wildcard && !local.is_unspecified()).then_some(local)
     }
 
-    /// Asks that datagrams be sent with the don't-fragment bit, or not.
+    /// Asks that nobody fragment the datagrams that follow, neither the kernel nor a router on the way, or that both may.
     ///
     /// # Errors
     /// If the kernel refuses.
     pub fn set_dont_fragment(&self, on: bool) -> io::Result<()> {
-        let (level, name) = if self.v4 {
-            (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER)
+        if !self.v4 {
+            // Routers never fragment IPv6, so only the kernel is to be told.
+            return set_option(self, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, on.into());
+        }
+        // PROBE sets the bit whatever the kernel believes of the path. OMIT leaves it out and believes no report of a
+        // small path, which may be forged; it still lets such reports be told.
+        let mode = if on {
+            libc::IP_PMTUDISC_PROBE
         } else {
-            (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER)
+            libc::IP_PMTUDISC_OMIT
         };
-        // PROBE sets the bit and lets the path decide; DONT lets the kernel and routers fragment.
-        set_option(
-            self,
-            level,
-            name,
-            if on {
-                libc::IP_PMTUDISC_PROBE
-            } else {
-                libc::IP_PMTUDISC_DONT
-            },
-        )
+        set_option(self, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, mode)
     }
 }
 

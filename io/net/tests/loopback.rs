@@ -135,3 +135,18 @@ fn more_than_fits_is_sent_in_between() {
     }
     assert_eq!(seen, 1200);
 }
+
+#[test]
+fn what_must_not_be_fragmented_is_refused_where_it_does_not_fit() {
+    // Only IPv6 can send more than loopback carries at once.
+    let (from, to) = (bind("[::1]:0"), bind("[::1]:0"));
+    let data = vec![7; 65_527];
+    let mut batch = Batch::new();
+    for (dont_fragment, sent) in [(false, 1), (true, 1), (false, 2)] {
+        from.set_dont_fragment(dont_fragment).unwrap();
+        batch.send_bytes(from.source(from.local().ip()), to.local(), &data);
+        batch.flush();
+        assert_eq!(batch.sums().sent, sent, "{dont_fragment}");
+    }
+    assert_eq!(batch.sums().dropped, 1);
+}

@@ -4,7 +4,10 @@ use std::net::TcpStream;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use anyhow::{Context, Result};
 use rustls::ServerConnection;
+use trefoil_net::Waker;
+use trefoil_turn::ClientAddr;
 
 use crate::Relay;
 use crate::shard::Running;
@@ -23,22 +26,33 @@ pub(crate) struct Adopted {
 /// The way of such connections to one shard.
 pub(crate) type Foster = SyncSender<Box<Adopted>>;
 
-/// The two ends of that way.
-pub(crate) fn way() -> (Foster, Receiver<Box<Adopted>>) {
-    sync_channel(MOST_WAITING)
+/// The near end of the way to a shard, and what wakes it.
+pub(crate) type WayOut = (Foster, Waker);
+/// The other end of that way, and what wakes the shard.
+pub(crate) type WayIn = (Receiver<Box<Adopted>>, Waker);
+
+/// The two ends of the way to each shard.
+pub(crate) fn ways(shards: u16) -> Result<(Vec<WayOut>, Vec<WayIn>)> {
+    let way = |_| {
+        let (foster, adopted) = sync_channel(MOST_WAITING);
+        let waker = Waker::new().context("cannot make a waker")?;
+        Ok(((foster, waker.clone()), (adopted, waker)))
+    };
+    let ways = (0..shards).map(way).collect::<Result<Vec<_>>>()?;
+    Ok(ways.into_iter().unzip())
 }
 
 impl Relay {
     /// Takes over a client's connection over TCP, or over TLS after its handshake. `already_read` is what the client has
     /// said so far, decrypted. What does not fit into the bounds on connections is closed.
     pub fn adopt(&self, socket: TcpStream, tls: Option<ServerConnection>, already_read: Vec<u8>) {
-        let shard = self.adopted.fetch_add(1, Ordering::Relaxed) % self.fosters.len().max(1);
+        let shard = self.adopted.fetch_add(1, Ordering::Relaxed) % self.ways.len().max(1);
         let adopted = Box::new(Adopted {
             socket,
             tls,
             already_read,
         });
-        let Some((foster, waker)) = self.fosters.get(shard).zip(self.wakers.get(shard)) else {
+        let Some((foster, waker)) = self.ways.get(shard) else {
             return;
         };
         if foster.try_send(adopted).is_ok() {
@@ -50,6 +64,32 @@ impl Relay {
 }
 
 impl Running {
+    /// Hands a client's connection to the shard that holds what its message is about; `message` is read again there.
+    pub(crate) fn hand_over(&mut self, client: ClientAddr, shard: u16, message: &[u8]) {
+        let Some(mut stream) = self.streams.take(client, &self.poller) else {
+            return;
+        };
+        // An answer that waits for room would be lost, and its client waits for it.
+        let flushed = stream.flush().is_ok() && !stream.is_waiting();
+        let (socket, tls, already_read) = stream.into_parts(message);
+        let adopted = Box::new(Adopted {
+            socket,
+            tls: tls.map(|tls| *tls),
+            already_read,
+        });
+        let sent = self
+            .parts
+            .ways
+            .get(usize::from(shard))
+            .filter(|_| flushed)
+            .is_some_and(|(foster, waker)| {
+                let sent = foster.try_send(adopted).is_ok();
+                waker.wake();
+                sent
+            });
+        self.handover_dropped += u64::from(!sent);
+    }
+
     /// Takes the connections that wait.
     pub(crate) fn take_adopted(&mut self) {
         while let Ok(adopted) = self.parts.adopted.try_recv() {

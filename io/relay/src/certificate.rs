@@ -57,6 +57,17 @@ impl Certificate {
             .clone()
     }
 
+    /// Says so if DTLS is off because of the key.
+    pub(crate) fn warn_without_dtls(&self) {
+        if self.for_dtls().is_none() {
+            tracing::warn!(
+                certificate = %self.certificate.display(),
+                "DTLS is off, as its engine needs an ECDSA key and this certificate has another one; TLS works. For DTLS \
+                 too, ask for an ECDSA certificate (certbot: --key-type ecdsa)"
+            );
+        }
+    }
+
     /// Reads the files again if they have changed. What cannot be read leaves the old certificate in place.
     ///
     /// Returns whether there is a new certificate.

@@ -21,7 +21,7 @@ pub struct RelayConfig {
     pub tcp: bool,
     /// TLS, for clients whose networks let nothing else pass.
     pub tls: Option<RelayTls>,
-    /// Connections over TCP and TLS in all.
+    /// Connections over TCP and TLS in all; TCP allocations may have as many with their peers.
     pub connections: u32,
     /// Connections over TCP and TLS of one IPv4 address, or of one /64 of IPv6.
     pub connections_per_source: u32,
@@ -34,6 +34,14 @@ pub struct RelayConfig {
     pub alternates: Vec<SocketAddr>,
     /// Allocations may follow their clients to other addresses, when these ask for it (RFC 8016).
     pub mobility: bool,
+    /// Relay TCP too (RFC 6062): clients over TCP and TLS reach TCP services of their peers, and are reached over TCP. Off
+    /// by default, because such a relay is a proxy to every service that `tcp_peer_ports` and the peer ranges let pass.
+    pub tcp_allocations: bool,
+    /// The ports of peers that clients may connect to over TCP, like `"443"` or `"5000-5999"`. None by default, so that
+    /// whoever relays TCP says what for; relayed addresses of other clients count like every peer.
+    pub tcp_peer_ports: Vec<String>,
+    /// Connections with peers of one TCP allocation.
+    pub tcp_connections_per_allocation: u32,
     /// The realm of the credentials. Keep it short: it is in every answer to a stranger.
     pub realm: String,
     /// Shared secrets of time-limited credentials (what coturn calls `use-auth-secret`). Each is accepted; the rooms hand
@@ -41,6 +49,8 @@ pub struct RelayConfig {
     pub secrets: Vec<Secret>,
     /// Usernames with fixed passwords.
     pub users: BTreeMap<String, Secret>,
+    /// Clients that an authorisation server lets in with access tokens (RFC 7635), besides those with passwords.
+    pub third_party: Option<RelayThirdParty>,
     /// Addresses to relay from, at most one of each family. Empty: the listening addresses, and for a wildcard the
     /// address from which packets leave for the Internet.
     pub relay_addresses: Vec<IpAddr>,
@@ -66,6 +76,11 @@ pub struct RelayConfig {
     pub bits_per_second: u64,
     /// Packets a second that one allocation may carry, both directions together; 0 for no limit.
     pub packets_per_second: u64,
+    /// Bits a second that all allocations of one username may carry, both directions together; 0 for no limit. Threads
+    /// take from one account in small parts, so each allocation may exceed it by a hundredth of a second's worth.
+    pub bits_per_second_per_username: u64,
+    /// Packets a second that all allocations of one username may carry, both directions together; 0 for no limit.
+    pub packets_per_second_per_username: u64,
     /// Answers a second to one address that has proved nothing (Binding and 401 over UDP); 0 for no limit.
     pub answers_per_source: u64,
     /// The longest lifetime that is granted at once, in seconds.
@@ -92,9 +107,13 @@ impl Default for RelayConfig {
             connections: 10_000,
             connections_per_source: 500,
             idle_seconds: 30,
+            tcp_allocations: false,
+            tcp_peer_ports: Vec::new(),
+            tcp_connections_per_allocation: 32,
             realm: "trefoil".to_owned(),
             secrets: Vec::new(),
             users: BTreeMap::new(),
+            third_party: None,
             relay_addresses: Vec::new(),
             external_addresses: Vec::new(),
             port_range: PortRange {
@@ -110,6 +129,8 @@ impl Default for RelayConfig {
             channels_per_allocation: 64,
             bits_per_second: 0,
             packets_per_second: 0,
+            bits_per_second_per_username: 0,
+            packets_per_second_per_username: 0,
             answers_per_source: 100,
             longest_lifetime_seconds: 3600,
             longest_credential_seconds: 172_800,
@@ -130,6 +151,17 @@ pub struct RelayTls {
     pub certificate: PathBuf,
     /// The private key of the certificate, a PEM file.
     pub key: PathBuf,
+}
+
+/// Third-party authorisation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RelayThirdParty {
+    /// The name by which the authorisation server knows this relay. Keep it short: it is in every answer to a stranger.
+    pub server_name: String,
+    /// The keys that both servers share, each under its `kid`, which clients send as their username: 32 bytes (AES-256-GCM)
+    /// or 16 (AES-128-GCM), in hexadecimal digits or in base64. Each bearer of a token counts as one username.
+    pub keys: BTreeMap<String, Secret>,
 }
 
 /// Ports from `first` to `last`, both included; written `first-last`.

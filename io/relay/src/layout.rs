@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
-use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, local_addresses};
-use trefoil_turn::{Config, Credentials, Discovery, Limits, Net, Offer, PeerFilter, RelayAddress, Shard};
+use trefoil_net::{SocketOptions, UdpSocket, address_towards_internet, listen_tcp, local_addresses};
+use trefoil_turn::{Config, Discovery, IdentityRates, Limits, Offer, PeerFilter, RelayAddress, Shard};
 
 use crate::RelayConfig;
+use crate::credentials::credentials;
+use crate::peers::{nets, peer_ports};
 use crate::streams::{StreamLimits, StreamListener};
 
 /// Receive and send buffers of a listening socket, in bytes: half a second of a loaded gigabit link.
@@ -18,8 +19,8 @@ const LISTENER_BUFFER: usize = 8 << 20;
 
 /// How often a free port is tried that is to be free over TCP too.
 const MOST_TRIES: usize = 32;
-/// Connections that may wait to be accepted.
-const BACKLOG: i32 = 1024;
+/// Connections with peers of one shard, whatever the settings say: each has a number of 24 bits.
+const MOST_PEERS: usize = 1 << 20;
 
 impl RelayConfig {
     /// Whether a relay could be started with this, as far as that can be said without opening a socket.
@@ -143,19 +144,6 @@ fn cannot_listen(address: SocketAddr, protocol: &str, setting: &str) -> String {
     )
 }
 
-fn listen_tcp(address: SocketAddr, shared: bool) -> Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(shared)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 /// What each shard may hold of the connections.
 pub(crate) fn stream_limits(config: &RelayConfig, shards: u16) -> StreamLimits {
     StreamLimits {
@@ -192,18 +180,7 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
     };
     Ok(Config {
         realm: config.realm.clone(),
-        credentials: Credentials {
-            secrets: config
-                .secrets
-                .iter()
-                .map(|secret| secret.reveal().as_bytes().to_vec())
-                .collect(),
-            fixed: config
-                .users
-                .iter()
-                .map(|(name, secret)| (name.clone(), secret.reveal().to_owned()))
-                .collect(),
-        },
+        credentials: credentials(config)?,
         offer: Offer::default(),
         relay_addresses,
         ports: config.port_range.first..=config.port_range.last,
@@ -212,8 +189,9 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
         listeners: listening.iter().flat_map(expand).collect(),
         mobility: config.mobility,
         discovery: discovery(config, listening)?,
+        tcp: peer_ports(config)?,
         alternates: config.alternates.clone(),
-        limits: limits(config),
+        limits: limits(config, shard.count),
     })
 }
 
@@ -233,12 +211,25 @@ pub(crate) fn discovery(config: &RelayConfig, listening: &[SocketAddr]) -> Resul
     Ok(Some(Discovery { primary, alternate }))
 }
 
-fn limits(config: &RelayConfig) -> Limits {
-    let unless_zero = |rate: u64| (rate > 0).then_some(rate);
+fn unless_zero(rate: u64) -> Option<u64> {
+    (rate > 0).then_some(rate)
+}
+
+/// What all allocations of one username may carry.
+pub(crate) fn identity_rates(config: &RelayConfig) -> IdentityRates {
+    IdentityRates {
+        bits_per_second: unless_zero(config.bits_per_second_per_username),
+        packets_per_second: unless_zero(config.packets_per_second_per_username),
+    }
+}
+
+fn limits(config: &RelayConfig, shards: u16) -> Limits {
     Limits {
         longest_lifetime: Duration::from_secs(config.longest_lifetime_seconds.into()),
         permissions: config.permissions_per_allocation as usize,
         channels: config.channels_per_allocation as usize,
+        connections: config.tcp_connections_per_allocation as usize,
+        all_connections: stream_limits(config, shards).connections.min(MOST_PEERS),
         bits_per_second: unless_zero(config.bits_per_second),
         packets_per_second: unless_zero(config.packets_per_second),
         unproven_answers: unless_zero(config.answers_per_source),
@@ -246,16 +237,6 @@ fn limits(config: &RelayConfig) -> Limits {
         quarantine: Duration::from_secs(config.port_quarantine_seconds.into()),
         ..Limits::default()
     }
-}
-
-fn nets(setting: &str, texts: &[String]) -> Result<Vec<Net>> {
-    texts
-        .iter()
-        .map(|text| {
-            text.parse::<Net>()
-                .with_context(|| format!("in `{setting}` of the relay"))
-        })
-        .collect()
 }
 
 /// At most one relay address of each family, each with what the outside sees.

@@ -12,20 +12,26 @@
 mod adopt;
 mod certificate;
 mod config;
+mod credentials;
 mod detail;
 mod dtls;
+mod end;
 mod handover;
+mod icmp;
 mod inbound;
 mod layout;
 mod meters;
 mod outbound;
+mod peers;
 mod relay;
 mod shard;
+mod splice;
+mod splices;
 mod stream;
 mod streams;
 mod work;
 
 pub use certificate::Certificate;
-pub use config::{PortRange, RelayConfig, RelayTls};
+pub use config::{PortRange, RelayConfig, RelayThirdParty, RelayTls};
 pub use relay::Relay;
 pub use trefoil_auth::Secret;

@@ -22,6 +22,7 @@ pub(crate) struct Reading {
     pub(crate) stream_dropped: u64,
     pub(crate) turned_away: u64,
     pub(crate) connections: u64,
+    pub(crate) peer_connections: u64,
     pub(crate) detail: Detail,
 }
 
@@ -61,6 +62,26 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         "relay_over_rate",
         "Packets over the rate of their allocation",
         |reading| reading.counts.over_rate,
+    ),
+    (
+        "relay_over_identity_rate",
+        "Packets over the rate of their identity",
+        |reading| reading.counts.over_identity_rate,
+    ),
+    (
+        "relay_spliced",
+        "Connections of clients spliced with connections of peers",
+        |reading| reading.counts.spliced,
+    ),
+    (
+        "relay_peers_turned_away",
+        "Connections of peers without permission or room",
+        |reading| reading.counts.peers_turned_away,
+    ),
+    (
+        "relay_icmp_told",
+        "ICMP errors about peers that clients were told of",
+        |reading| reading.counts.icmp_told,
     ),
     (
         "relay_packets_from_clients",
@@ -110,7 +131,13 @@ impl Collector for Meters {
         }
         let (usernames, allocations) = lock(&self.ledger).sums();
         let connections: u64 = readings.iter().map(|reading| reading.connections).sum();
+        let peers: u64 = readings.iter().map(|reading| reading.peer_connections).sum();
         for (name, help, value) in [
+            (
+                "relay_peer_connections",
+                "Connections of TCP allocations with peers",
+                i64::try_from(peers).unwrap_or(i64::MAX),
+            ),
             (
                 "relay_connections",
                 "Client connections over TCP and TLS",
@@ -143,6 +170,17 @@ impl Collector for Meters {
             &readings,
             ("relay_forbidden_peers", "Peers refused, by rule", "rule"),
             forbidden,
+        )?;
+        let unheard = |reading: &Reading| reading.counts.icmp_dropped.clone();
+        labelled(
+            &mut encoder,
+            &readings,
+            (
+                "relay_icmp_dropped",
+                "ICMP errors about peers that no client was told of",
+                "reason",
+            ),
+            unheard,
         )?;
         detail::encode(&mut encoder, readings.iter().map(|reading| &reading.detail))
     }

@@ -105,6 +105,10 @@ impl Running {
                 framing,
                 data,
             } => self.deliver(client, framing, within(data), true),
+            Verdict::ToOwner { shard } if client.transport.is_stream() => {
+                let bytes = self.batch.bytes(message).to_vec();
+                self.hand_over(client, shard, &bytes);
+            }
             Verdict::ToOwner { shard } => {
                 let bytes = self.batch.bytes(message);
                 if self.parts.handover.send_message(shard, client, bytes).is_err() {

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use prometheus_client::registry::Registry;
-use trefoil_net::{UdpSocket, Waker};
+use trefoil_net::UdpSocket;
 use trefoil_turn::{Config, Ledger, Shard as ShardNumber};
 
 use crate::RelayConfig;
-use crate::adopt::{Foster, way};
+use crate::adopt::{WayIn, WayOut, ways};
 use crate::certificate::{Certificate, tls};
 use crate::dtls::Engine;
 use crate::handover::Handover;
-use crate::layout::{Listeners, listen, listen_tls, machine, stream_limits};
+use crate::layout::{Listeners, identity_rates, listen, listen_tls, machine, stream_limits};
 use crate::meters::{Meters, Reading, lock};
 use crate::shard::{Orders, Shard, ShardParts};
 
@@ -35,9 +35,8 @@ pub struct Relay {
     certificate: Option<Arc<Certificate>>,
     meters: Meters,
     orders: Arc<Orders>,
-    pub(crate) wakers: Vec<Waker>,
-    /// To each shard, for connections that somebody else accepted.
-    pub(crate) fosters: Vec<Foster>,
+    /// To each shard, for connections that were accepted elsewhere.
+    pub(crate) ways: Arc<Vec<WayOut>>,
     /// How many were handed over, to take turns.
     pub(crate) adopted: AtomicUsize,
     threads: Vec<JoinHandle<()>>,
@@ -67,6 +66,7 @@ impl Relay {
         let (certificate, listening_tls) = match &config.tls {
             Some(wanted) => {
                 let certificate = Certificate::read(&wanted.certificate, &wanted.key)?;
+                certificate.warn_without_dtls();
                 let listening = listen_tls(&wanted.listen, &tls(certificate.clone())?, &mut listeners)?;
                 (Some(certificate), listening)
             }
@@ -82,7 +82,9 @@ impl Relay {
             .chain(listening_tls.iter().copied())
             .collect();
         let listening = own.iter().take(config.listen.len()).copied().collect();
-        let ledger = Ledger::new(config.allocations_per_username, config.allocations);
+        let ledger = Ledger::new(config.allocations_per_username, config.allocations)
+            .with_rates(identity_rates(&config));
+        let (ways, adopted) = ways(count)?;
         let mut relay = Relay {
             listening,
             listening_tls,
@@ -96,15 +98,15 @@ impl Relay {
                 drain: AtomicBool::new(false),
                 stop: AtomicBool::new(false),
             }),
-            wakers: Vec::new(),
-            fosters: Vec::new(),
+            ways: Arc::new(ways),
             adopted: AtomicUsize::new(0),
             threads: Vec::new(),
         };
         let handovers = Handover::all(count).context("cannot open the sockets between shards")?;
-        for ((index, listeners), handover) in (0..count).zip(listeners).zip(handovers) {
+        let shards = (0..count).zip(listeners).zip(handovers.into_iter().zip(adopted));
+        for ((index, listeners), ways_in) in shards {
             let machine = machine(&config, &own, ShardNumber { index, count })?;
-            relay.start_shard(&config, machine, listeners, handover)?;
+            relay.start_shard(&config, machine, listeners, ways_in)?;
         }
         relay.watch_certificate()?;
         tracing::info!(threads = count, udp = ?relay.listening, tls = ?relay.listening_tls, "relay started");
@@ -116,14 +118,10 @@ impl Relay {
         config: &RelayConfig,
         machine: Config,
         listeners: Listeners,
-        handover: Handover,
+        (handover, (adopted, waker)): (Handover, WayIn),
     ) -> Result<()> {
         let reading = Arc::new(Mutex::new(Reading::default()));
-        let waker = Waker::new().context("cannot make a waker")?;
         self.meters.shards.push(reading.clone());
-        self.wakers.push(waker.clone());
-        let (foster, adopted) = way();
-        self.fosters.push(foster);
         let name = format!("relay-{}", machine.shard.index);
         let parts = ShardParts {
             stream_limits: stream_limits(config, machine.shard.count),
@@ -134,6 +132,7 @@ impl Relay {
             handover,
             adopted,
             waker,
+            ways: self.ways.clone(),
             reading,
             ledger: self.meters.ledger.clone(),
             orders: self.orders.clone(),
@@ -205,7 +204,7 @@ impl Relay {
     /// From now on refuses new allocations; living ones go on until they end.
     pub fn drain(&self) {
         self.orders.drain.store(true, Ordering::Release);
-        self.wakers.iter().for_each(Waker::wake);
+        self.ways.iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Ends all allocations and the threads, and waits for them.
@@ -215,7 +214,7 @@ impl Relay {
 
     fn halt(&mut self) {
         self.orders.stop.store(true, Ordering::Release);
-        self.wakers.iter().for_each(Waker::wake);
+        self.ways.iter().for_each(|(_, waker)| waker.wake());
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
             if thread.join().is_err() {
@@ -233,7 +232,10 @@ impl Drop for Relay {
 
 fn report(certificate: &Certificate) {
     match certificate.refresh() {
-        Ok(true) => tracing::info!("the relay's certificate was exchanged"),
+        Ok(true) => {
+            tracing::info!("the relay's certificate was exchanged");
+            certificate.warn_without_dtls();
+        }
         Ok(false) => {}
         Err(error) => tracing::warn!(
             error = format!("{error:#}"),

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc::Receiver};
 use std::time::Duration;
 
+use crate::splices::Splices;
 use crate::streams::{StreamLimits, StreamListener, Streams};
 use anyhow::{Context, Result};
 use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_precisely};
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
-use crate::adopt::Adopted;
+use crate::adopt::{Adopted, WayOut};
 use crate::detail::Detail;
 use crate::dtls::{DtlsClients, Engine};
 use crate::handover::Handover;
@@ -27,6 +28,9 @@ const HANDOVER: u64 = 2 << 32;
 const WAKER: u64 = 3 << 32;
 const STREAM_LISTENER: u64 = 4 << 32;
 const STREAM: u64 = 5 << 32;
+pub(crate) const TCP_RELAY: u64 = 6 << 32;
+pub(crate) const PEER_END: u64 = 7 << 32;
+pub(crate) const CLIENT_END: u64 = 8 << 32;
 
 /// What the handle tells all shards.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub(crate) struct ShardParts {
     pub(crate) dtls: Option<Engine>,
     pub(crate) handover: Handover,
     pub(crate) adopted: Receiver<Box<Adopted>>,
+    /// To each shard, for connections that belong there.
+    pub(crate) ways: Arc<Vec<WayOut>>,
     pub(crate) waker: Waker,
     pub(crate) reading: Arc<Mutex<Reading>>,
     pub(crate) ledger: Arc<Mutex<Ledger>>,
@@ -93,7 +99,9 @@ impl Shard {
             machine,
             batch: Batch::new(),
             relays: Vec::new(),
+            deaf: Vec::new(),
             streams: Streams::new(self.parts.stream_limits, STREAM),
+            splices: Splices::default(),
             dtls: dtls.map(|engine| DtlsClients::new(engine, self.parts.stream_limits.connections)),
             poller: self.poller,
             now: Now {
@@ -123,6 +131,8 @@ pub(crate) struct RelaySocket {
     pub(crate) socket: UdpSocket,
     /// How many datagrams are asked for next: asking for more than there are costs a look into an empty queue.
     pub(crate) expected: u8,
+    /// ICMP errors are ignored until the next second, because there were too many.
+    pub(crate) deaf: bool,
 }
 
 /// A shard on its thread.
@@ -131,7 +141,11 @@ pub(crate) struct Running {
     pub(crate) batch: Batch,
     /// By [`RelayId::index`].
     pub(crate) relays: Vec<Option<RelaySocket>>,
+    /// Relays that are deaf, or were when they closed; each once.
+    pub(crate) deaf: Vec<usize>,
     pub(crate) streams: Streams,
+    /// Connections with peers.
+    pub(crate) splices: Splices,
     /// If there is a certificate.
     pub(crate) dtls: Option<DtlsClients>,
     pub(crate) poller: Poller,
@@ -158,7 +172,7 @@ impl Running {
             .as_ref()
             .and_then(DtlsClients::next_due)
             .map(|due| self.clock.elapsed_at(due));
-        let due = [due, dtls]
+        let due = [due, dtls, self.splices.next_due()]
             .into_iter()
             .flatten()
             .fold(next_reading, Duration::min);
@@ -173,6 +187,7 @@ impl Running {
         }
         self.batch.flush();
         self.dtls_timeouts();
+        self.wake_splices();
         self.machine.handle_timeout(self.now);
         self.outputs();
         let broken = self.streams.flush(&self.poller);
@@ -189,6 +204,8 @@ impl Running {
                     self.now.elapsed,
                 );
             }
+            self.hear_again();
+            self.sweep_splices();
             self.write_reading();
         }
         self.coalesce(ready, self.batch.sums().sent - before);
@@ -208,10 +225,13 @@ impl Running {
         let index = (token & u64::from(u32::MAX)) as usize;
         match token & !u64::from(u32::MAX) {
             LISTENER => self.take_from_clients(index),
-            RELAY => self.take_from_peers(index),
+            RELAY => self.take_from_relay(index, event.failed),
             HANDOVER => self.take_from_shards(),
             STREAM_LISTENER => self.take_connections(index),
             STREAM => self.take_from_stream(index, event.readable, event.writable),
+            TCP_RELAY => self.take_peers(index),
+            PEER_END => self.take_from_peer_end(index, event),
+            CLIENT_END => self.turn_splice(index),
             _ => {
                 self.parts.waker.clear();
                 self.take_adopted();
@@ -236,6 +256,7 @@ impl Running {
             stream_dropped: streams.dropped,
             turned_away: streams.turned_away,
             detail: self.detail.clone(),
+            peer_connections: self.splices.len() as u64,
             connections: (streams.len() + self.dtls.as_ref().map_or(0, DtlsClients::len)) as u64,
         };
     }

@@ -9,6 +9,8 @@ use rustls::ServerConnection;
 use trefoil_stun::{StreamFrame, stream_frame};
 use trefoil_turn::ClientAddr;
 
+use crate::end::End;
+
 /// Bytes that may wait to be sent. A slow reader loses what comes beyond, as a slow link would.
 const MOST_WAITING: usize = 256 * 1024;
 /// Bytes read at once.
@@ -160,6 +162,21 @@ impl Stream {
         }
         self.outgoing = Vec::new();
         Ok(())
+    }
+
+    /// Gives up the framing: the connection as the end of a splice, and what it has said after its last message.
+    pub(crate) fn into_end(mut self) -> (End, Vec<u8>) {
+        self.encrypted();
+        (End::new(self.socket, self.tls, self.outgoing), self.incoming)
+    }
+
+    /// Gives up the connection with `message`, which it has said, before all that came after.
+    pub(crate) fn into_parts(
+        mut self,
+        message: &[u8],
+    ) -> (TcpStream, Option<Box<ServerConnection>>, Vec<u8>) {
+        self.incoming.splice(..0, message.iter().copied());
+        (self.socket, self.tls, self.incoming)
     }
 
     /// Whether something waits for room in the socket.

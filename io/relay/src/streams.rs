@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection};
-use trefoil_net::Poller;
+use trefoil_net::{Interest, Poller};
 use trefoil_turn::{ClientAddr, Transport};
 
 use crate::adopt::Adopted;
@@ -198,6 +198,10 @@ impl Streams {
 
     /// Closes a connection; returns whose it was.
     pub(crate) fn close(&mut self, index: usize) -> Option<ClientAddr> {
+        self.remove(index).map(|stream| stream.client)
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Stream> {
         let stream = self.rows.get_mut(index)?.take()?;
         self.free.push(index);
         self.by_client.remove(&stream.client);
@@ -208,7 +212,21 @@ impl Streams {
                 self.by_source.remove(&source);
             }
         }
-        Some(stream.client)
+        Some(stream)
+    }
+
+    /// Gives up a client's connection, which goes on elsewhere.
+    pub(crate) fn take(&mut self, client: ClientAddr, poller: &Poller) -> Option<Stream> {
+        let index = self.by_client.get(&client).copied()?;
+        let before = Interest {
+            read: true,
+            write: self.at(index)?.wants_room,
+        };
+        let token = self.token | index as u64;
+        poller
+            .set(self.at(index)?, token, before, Interest::default())
+            .ok()?;
+        self.remove(index)
     }
 
     /// Closes connections that have been silent for too long and hold no allocation.

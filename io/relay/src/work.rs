@@ -35,7 +35,19 @@ impl Running {
                     let answer = self.open(relay, address);
                     self.machine.handle_opened(relay, answer, self.now);
                 }
+                Output::Listen { relay, address } => {
+                    let answer = self.listen_for_peers(relay, address);
+                    self.machine.handle_opened(relay, answer, self.now);
+                }
+                Output::Connect {
+                    connection,
+                    from,
+                    peer,
+                } => self.connect(connection, from, peer),
+                Output::Splice { connection, client } => self.splice(connection, client),
+                Output::Disconnect { connection } => self.disconnect(connection),
                 Output::Close { relay } => {
+                    self.splices.close_listener(relay.index());
                     self.batch.dispatch();
                     if let Some(slot) = self.relays.get_mut(relay.index()) {
                         *slot = None;
@@ -61,6 +73,9 @@ impl Running {
             }
         };
         let socket = UdpSocket::bind(address, options).map_err(failure)?;
+        // Without errors to tell, and with the system's own mind about fragments, the relay works as well.
+        let _ = socket.keep_errors(true);
+        let _ = socket.set_dont_fragment(false);
         self.poller
             .add(&socket, RELAY | relay.index() as u64)
             .map_err(failure)?;
@@ -72,6 +87,7 @@ impl Running {
                 id: relay,
                 socket,
                 expected: 1,
+                deaf: false,
             });
         }
         Ok(())

@@ -35,9 +35,9 @@ fn relay(threads: u16) -> Relay {
 }
 
 /// A new certificate for localhost, in files of this process.
-fn certificate_files() -> (PathBuf, PathBuf) {
+fn certificate_files(folder: &str) -> (PathBuf, PathBuf) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let folder = std::env::temp_dir().join(format!("trefoil-uclient-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("trefoil-uclient-{folder}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let paths = (folder.join("certificate.pem"), folder.join("key.pem"));
     std::fs::write(&paths.0, made.cert.pem()).unwrap();
@@ -156,7 +156,7 @@ fn two_clients_meet_through_their_relayed_addresses_also_across_shards() {
 
 #[test]
 fn clients_over_tcp_and_tls_reach_peers_and_each_other() {
-    let (certificate, key) = certificate_files();
+    let (certificate, key) = certificate_files("udp");
     let tls = RelayTls {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         certificate,
@@ -197,4 +197,26 @@ fn time_limited_credentials_are_taken_with_each_secret() {
     let port = echo.port.to_string();
     let common = ["-u", "bob", "-e", "127.0.0.2", "-r", &port, "-c"];
     check_flows(&relay, &common, &[&["-W", "rotated"], &["-W", "current"]]);
+}
+
+#[test]
+fn clients_reach_each_other_over_tcp_allocations() {
+    let (certificate, key) = certificate_files("tcp");
+    let relay = Relay::start(RelayConfig {
+        tls: Some(RelayTls {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            certificate,
+            key,
+        }),
+        tcp_allocations: true,
+        tcp_peer_ports: vec!["61000-65535".to_owned()],
+        ..config(2)
+    })
+    .unwrap();
+    let port = relay.listening_tls()[0].port().to_string();
+    check_flows(
+        &relay,
+        &["-u", "ann", "-w", "north", "-T"],
+        &[&[], &["-S", "-p", &port]],
+    );
 }

@@ -20,6 +20,8 @@ pub struct TurnClient {
     pub nonce: Vec<u8>,
     /// PASSWORD-ALGORITHMS of the last challenge.
     pub algorithms: Vec<u8>,
+    /// An access token (RFC 7635), sent if it is not empty, and the key that it gives, instead of a password.
+    pub bearer: Option<(Vec<u8>, Vec<u8>)>,
     /// Answer an offer of SHA-256 with it.
     pub prefer_sha256: bool,
     next_transaction: u64,
@@ -91,6 +93,7 @@ impl TurnClient {
             realm: Vec::new(),
             nonce: Vec::new(),
             algorithms: Vec::new(),
+            bearer: None,
             prefer_sha256: false,
             next_transaction: 0,
         }
@@ -136,6 +139,9 @@ impl TurnClient {
             .attribute(AttributeType::USERNAME, self.username.as_bytes())
             .attribute(AttributeType::REALM, &self.realm)
             .attribute(AttributeType::NONCE, &self.nonce);
+        if let Some((token, _)) = self.bearer.as_ref().filter(|(token, _)| !token.is_empty()) {
+            writer.attribute(AttributeType::ACCESS_TOKEN, token);
+        }
         let sha256 = self.prefer_sha256 && !self.algorithms.is_empty();
         if sha256 {
             writer
@@ -155,6 +161,9 @@ impl TurnClient {
     /// The key that requests are signed with.
     #[must_use]
     pub fn key(&self) -> Key {
+        if let Some(key) = self.bearer.as_ref().and_then(|(_, key)| Key::from_bytes(key)) {
+            return key;
+        }
         let sha256 = self.prefer_sha256 && !self.algorithms.is_empty();
         let algorithm = if sha256 {
             PasswordAlgorithm::Sha256

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use trefoil_turn::{ChannelNumber, Framing, Net, PeerAddr, PeerFilter, RelayedAddr, Shard, Verdict};
 
+use trefoil_turn::{IdentityRates, Ledger};
+
 use crate::world::{Client, PEER, RELAY_V4, World, client, config};
 
 fn start() -> (World, Client, std::net::SocketAddr) {
@@ -257,4 +259,59 @@ fn an_allocation_keeps_to_its_rates() {
         "8800 bits"
     );
     assert_eq!(world.server.counts().over_rate, 12);
+}
+
+#[test]
+fn all_allocations_of_an_identity_keep_to_its_rates_on_whichever_shard() {
+    let ledger = || {
+        Ledger::new(10, 50).with_rates(IdentityRates {
+            bits_per_second: Some(8000),
+            packets_per_second: Some(100),
+        })
+    };
+    let (mut one, mut other) = (World::new(config()), World::new(config()));
+    one.ledger = ledger();
+    let mut clients = [client(1, "ann"), client(2, "ann"), client(3, "bob")];
+    let relayed = clients.each_mut().map(|client| {
+        let relayed = one.allocate(client);
+        one.bind(client, 0x4000, PEER);
+        relayed
+    });
+    // The other shard asks the same ledger.
+    std::mem::swap(&mut one.ledger, &mut other.ledger);
+    let mut elsewhere = client(4, "ann");
+    other.allocate(&mut elsewhere);
+    other.bind(&mut elsewhere, 0x4000, PEER);
+
+    let passed = |world: &mut World, client: &Client| {
+        (0..100)
+            .filter(|_| world.channel_data(client, 0x4000, b"data") != Verdict::Nothing)
+            .count()
+    };
+    assert_eq!(passed(&mut one, &clients[0]), 100);
+    assert_eq!(
+        [passed(&mut one, &clients[1]), passed(&mut other, &elsewhere)],
+        [0, 0],
+        "the others of that name share"
+    );
+    assert_eq!(
+        one.arrive(relayed[1], PEER),
+        Verdict::Nothing,
+        "in both directions"
+    );
+    assert_eq!(passed(&mut one, &clients[2]), 100, "another name has its own");
+    assert_eq!(one.server.counts().over_identity_rate, 101);
+    assert_eq!(one.server.counts().over_rate, 0);
+    other.elapsed += Duration::from_millis(500);
+    assert_eq!(passed(&mut other, &elsewhere), 50);
+
+    // Whoever comes again has what is left, not a fresh allowance.
+    std::mem::swap(&mut one.ledger, &mut other.ledger);
+    one.elapsed += Duration::from_millis(500);
+    one.refresh(&mut clients[0], 0);
+    one.refresh(&mut clients[1], 0);
+    one.ledger.give_back("ann");
+    one.allocate(&mut clients[0]);
+    one.bind(&mut clients[0], 0x4000, PEER);
+    assert_eq!(passed(&mut one, &clients[0]), 0);
 }

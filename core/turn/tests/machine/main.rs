@@ -7,9 +7,14 @@
 )]
 
 mod allocations;
+mod connections;
 mod data;
+mod icmp;
 mod mobility;
+mod model;
 mod network;
+mod properties;
 mod refusals;
 mod strangers;
+mod third_party;
 mod world;

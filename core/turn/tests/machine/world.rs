@@ -7,8 +7,8 @@ use std::time::Duration;
 use trefoil_stun::{AttributeType, Class, Method, Writer};
 use trefoil_testkit::{Answer, TurnClient};
 use trefoil_turn::{
-    ClientAddr, Config, Credentials, Ledger, Limits, Now, Offer, OpenFailure, Output, PeerAddr, PeerFilter,
-    RelayAddress, RelayId, Server, Shard, Transport, Verdict,
+    ClientAddr, Config, ConnectionId, Credentials, Ledger, Limits, Now, Offer, OpenFailure, Output, PeerAddr,
+    PeerFilter, RelayAddress, RelayId, Server, Shard, Transport, Verdict,
 };
 
 pub(crate) const RELAY_V4: &str = "93.184.215.1";
@@ -27,6 +27,10 @@ pub(crate) struct World {
     pub(crate) open: BTreeMap<RelayId, SocketAddr>,
     /// What opening the next sockets will answer; success when it runs out.
     pub(crate) failures: Vec<OpenFailure>,
+    /// Connections that were asked for, spliced and closed.
+    pub(crate) connecting: Vec<(ConnectionId, PeerAddr)>,
+    pub(crate) spliced: Vec<(ConnectionId, ClientAddr)>,
+    pub(crate) disconnected: Vec<ConnectionId>,
 }
 
 /// A client at an address, with what it knows.
@@ -47,6 +51,7 @@ pub(crate) fn config() -> Config {
         credentials: Credentials {
             secrets: vec![b"old".to_vec(), b"new".to_vec()],
             fixed: fixed.into(),
+            third_party: None,
         },
         offer: Offer::default(),
         relay_addresses: vec![relay(RELAY_V4), relay(RELAY_V6)],
@@ -57,6 +62,7 @@ pub(crate) fn config() -> Config {
         mobility: true,
         discovery: None,
         alternates: Vec::new(),
+        tcp: None,
         limits: Limits::default(),
     }
 }
@@ -83,6 +89,9 @@ impl World {
             elapsed: Duration::from_secs(1000),
             open: BTreeMap::new(),
             failures: Vec::new(),
+            connecting: Vec::new(),
+            spliced: Vec::new(),
+            disconnected: Vec::new(),
         }
     }
 
@@ -121,7 +130,7 @@ impl World {
                     self.server.handle_admission(allocation, answer, self.now());
                 }
                 Output::Release { username, .. } => self.ledger.give_back(&username),
-                Output::Open { relay, address } => {
+                Output::Open { relay, address } | Output::Listen { relay, address } => {
                     let answer = self.failures.pop().map_or(Ok(()), Err);
                     if answer.is_ok() {
                         assert!(
@@ -135,6 +144,9 @@ impl World {
                 Output::Close { relay } => {
                     self.open.remove(&relay);
                 }
+                Output::Connect { connection, peer, .. } => self.connecting.push((connection, peer)),
+                Output::Splice { connection, client } => self.spliced.push((connection, client)),
+                Output::Disconnect { connection } => self.disconnected.push(connection),
                 Output::Refused { .. } => {}
             }
         }

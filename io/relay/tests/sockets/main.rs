@@ -17,6 +17,9 @@ use trefoil_relay::{Relay, RelayConfig, RelayTls, Secret};
 use trefoil_stun::{AttributeType, Method, Writer};
 use trefoil_testkit::{Answer, TurnClient};
 
+mod connections;
+mod icmp;
+mod third_party;
 mod wire;
 
 use wire::{Framed, Secured, Wire, tcp_to, tls_to, udp_to};
@@ -53,17 +56,21 @@ fn ask(
 
 /// Allocates, binds a channel to an echoing peer and sends data both ways.
 fn relay_an_echo(wire: &mut impl Wire, family: u8) {
+    echo_through(wire, &mut TurnClient::new("ann", "north"), family);
+}
+
+/// The same as this client.
+fn echo_through(wire: &mut impl Wire, client: &mut TurnClient, family: u8) {
     let peer = UdpSocket::bind(if family == 1 { "127.0.0.2:0" } else { "[::1]:0" }).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let at = peer.local_addr().unwrap();
-    let mut client = TurnClient::new("ann", "north");
-    let answer = ask(wire, &mut client, Method::Allocate, |writer| {
+    let answer = ask(wire, client, Method::Allocate, |writer| {
         writer
             .attribute(AttributeType::REQUESTED_TRANSPORT, &[17, 0, 0, 0])
             .attribute(AttributeType::REQUESTED_ADDRESS_FAMILY, &[family, 0, 0, 0]);
     });
     let relayed = answer.address(AttributeType::XOR_RELAYED_ADDRESS).unwrap();
-    let answer = ask(wire, &mut client, Method::ChannelBind, |writer| {
+    let answer = ask(wire, client, Method::ChannelBind, |writer| {
         writer
             .number(AttributeType::CHANNEL_NUMBER, 0x4000 << 16)
             .xor_address(AttributeType::XOR_PEER_ADDRESS, at);
