@@ -1,6 +1,6 @@
 //! From what the operator said to what each shard is given.
 
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ fn free(wanted: SocketAddr, tcp: bool, setting: &str) -> Result<SocketAddr> {
             Err(error) => last = Some(error),
         }
     }
-    let error = last.unwrap_or_else(|| anyhow::anyhow!("no port was tried"));
+    let error = last.map_or_else(|| anyhow::anyhow!("no port was tried"), anyhow::Error::from);
     Err(error.context(cannot_listen(wanted, "TCP", setting)))
 }
 
