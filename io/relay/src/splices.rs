@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use trefoil_net::{Interest, Ready};
+use trefoil_net::{Interest, Ready, listen_tcp};
 use trefoil_turn::{ClientAddr, ConnectionId, OpenFailure, PeerAddr, RelayId};
 
 use crate::end::End;
@@ -90,8 +90,8 @@ impl Running {
         address: SocketAddr,
     ) -> Result<(), OpenFailure> {
         let index = relay.index();
-        let failure = |error: anyhow::Error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-            Some(io::ErrorKind::AddrInUse) => OpenFailure::PortTaken,
+        let failure = |error: io::Error| match error.kind() {
+            io::ErrorKind::AddrInUse => OpenFailure::PortTaken,
             _ => OpenFailure::Exhausted,
         };
         // Shared, because connections to peers leave from the same port; but with nobody else, so that is tried first.
@@ -99,7 +99,7 @@ impl Running {
         let listener = listen_tcp(address, true).map_err(failure)?;
         self.poller
             .add(&listener, TCP_RELAY | index as u64)
-            .map_err(|error| failure(error.into()))?;
+            .map_err(failure)?;
         let listeners = &mut self.splices.listeners;
         if listeners.len() <= index {
             listeners.resize_with(index + 1, || None);
