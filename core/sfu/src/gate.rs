@@ -255,9 +255,8 @@ impl Gate {
         }
         let peek = &packet.peek;
         let mut next = current;
-        if target.spatial < current.spatial && peek.spatial == 0 {
-            next.spatial = target.spatial;
-        } else if target.spatial > current.spatial && peek.keyframe {
+        let lower = target.spatial < current.spatial && peek.spatial == 0;
+        if lower || (target.spatial > current.spatial && peek.keyframe) {
             next.spatial = target.spatial;
         }
         if target.temporal < current.temporal {

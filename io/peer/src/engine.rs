@@ -118,7 +118,8 @@ impl IceCredentials {
         getrandom::fill(&mut bytes)?;
         let letters: String = bytes
             .iter()
-            .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+            .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
+            .map(|letter| char::from(*letter))
             .collect();
         let (fragment, password) = letters.split_at(14);
         Ok(Self {
