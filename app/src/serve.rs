@@ -37,6 +37,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     if let Some(relay) = arguments.relay {
         config.relay.listen = vec![relay];
     }
+    if let Some(media) = arguments.media {
+        config.media.listen = vec![media];
+    }
     if config.relay.secrets.is_empty() {
         config.relay.secrets.push(fresh_secret()?);
     }

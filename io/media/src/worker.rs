@@ -318,6 +318,7 @@ impl Worker {
         self.meters.members = self.members.len() as u64;
         self.meters.addresses = self.demux.len() as u64;
         self.meters.sums = self.outbox.batch.sums();
+        self.meters.turned_away = self.outbox.streams.turned_away;
         *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = self.meters;
     }
 
