@@ -43,14 +43,17 @@ export function pause(encodings, { any, rids }) {
   return changed;
 }
 
+/** What goes with any codec: retransmission and redundancy. */
+const BESIDE = /^video\/(rtx|red|ulpfec|flexfec-03)$/i;
+
 /**
- * A codec first and the rest behind it, for those who do not have it.
+ * Of a browser's codecs the one wanted and what goes with any; all where it is not among them.
  * @template {{mimeType: string}} C
  * @param {C[]} codecs @param {string} name  such as `VP9`
  */
-export function preferred(codecs, name) {
+export function only(codecs, name) {
   const wanted = (/** @type {C} */ { mimeType }) => mimeType.toLowerCase() === `video/${name.toLowerCase()}`;
-  return [...codecs.filter(wanted), ...codecs.filter((codec) => !wanted(codec))];
+  return codecs.some(wanted) ? codecs.filter((codec) => wanted(codec) || BESIDE.test(codec.mimeType)) : codecs;
 }
 
 /**

@@ -8,6 +8,7 @@ import { receptionOf } from './reception.js';
 import { Sending } from './sending.js';
 import { Slots } from './slots.js';
 import { StatsReader } from './stats.js';
+import { Together } from './together.js';
 import { OutgoingFile, awaitOffer } from './transfer.js';
 import { Tunnel } from './tunnel.js';
 import { View } from './view.js';
@@ -179,8 +180,8 @@ export class Forwarded extends Emitter {
     const ended = [...this.#tracks.values()].filter(({ id, track }) => shown.get(id)?.track !== track);
     const begun = [...shown.values()].filter(({ published: { id }, track }) => this.#tracks.get(id)?.track !== track).map((s) => this.#remote(s));
     for (const { id } of ended) this.#tracks.delete(id);
-    for (const track of begun) { this.#tracks.set(track.id, track); track.stream.addTrack(track.track); }
-    for (const { stream, track } of ended) if (![...this.#tracks.values()].some((t) => t.stream === stream && t.track === track)) stream.removeTrack(track);
+    for (const track of begun) { this.#tracks.set(track.id, track); Together.add(track.stream, track.track); }
+    for (const { stream, track } of ended) if (![...this.#tracks.values()].some((t) => t.stream === stream && t.track === track)) Together.remove(stream, track);
     for (const track of ended) this.emit('trackEnded', track);
     for (const track of begun) this.emit('track', track);
     this.#streams.tidy();

@@ -1,6 +1,6 @@
 //! The connection on which we send everything that we publish to the media server.
 import { Emitter } from './emitter.js';
-import { encodingsFor, pause, preferred, withSilenceSuppressed } from './encodings.js';
+import { encodingsFor, only, pause, withSilenceSuppressed } from './encodings.js';
 import { Path, Patience } from './path.js';
 
 /** Every browser has it, so it needs no agreement. */
@@ -182,5 +182,5 @@ function add(pc, what, sendEncodings) {
 /** @param {RTCRtpTransceiver} transceiver @param {string} codec */
 function prefer(transceiver, codec) {
   const codecs = RTCRtpSender.getCapabilities?.('video')?.codecs ?? [];
-  try { transceiver.setCodecPreferences?.(preferred(codecs, codec)); } catch { /* the browser's own order */ }
+  try { transceiver.setCodecPreferences?.(only(codecs, codec)); } catch { /* the browser's own choice */ }
 }

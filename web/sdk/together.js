@@ -13,6 +13,20 @@ export class Together {
     return stream;
   }
 
+  /**
+   * Puts a track into a stream. The tracks of one place have the same id on each connection to the server, and a stream
+   * takes no two of the same id.
+   * @param {MediaStream} stream @param {MediaStreamTrack} track
+   */
+  static add(stream, track) {
+    const before = stream.getTrackById(track.id);
+    if (before && before !== track) stream.removeTrack(before);
+    stream.addTrack(track);
+  }
+
+  /** Takes a track out, if it is still in. @param {MediaStream} stream @param {MediaStreamTrack} track */
+  static remove(stream, track) { if (stream.getTracks().includes(track)) stream.removeTrack(track); }
+
   /** Forgets what nothing is in any more. */
   tidy() { for (const [name, stream] of this.#streams) if (stream.getTracks().length === 0) this.#streams.delete(name); }
 }
