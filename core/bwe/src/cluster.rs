@@ -1,0 +1,162 @@
+//! One probe: packets sent at a chosen rate, and the rate at which they arrived.
+
+use std::time::Duration;
+
+use crate::Micros;
+
+/// A cluster lasts so long, or as long as it takes to send the fewest packets.
+const SPAN: Duration = Duration::from_millis(25);
+const PACKETS: u32 = 6;
+/// So much of a cluster must arrive before it says anything.
+const ARRIVED: f64 = 0.8;
+/// Below this share of the rate at which it left, the path was full: then the estimate stays a little lower than what
+/// arrived, so that queues drain.
+const FULL: f64 = 0.9;
+const BELOW_FULL: f64 = 0.95;
+
+/// Counts of one cluster. Times and sizes of its first and last packet tell the rates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cluster {
+    /// What its packets are marked with; never 0.
+    pub(crate) mark: u8,
+    pub(crate) bitrate: f64,
+    pub(crate) started: Micros,
+    sent: Run,
+    arrived: Run,
+}
+
+/// Bytes between a first and a last time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    first: i64,
+    last: i64,
+    bytes: u64,
+    first_bytes: u64,
+    last_bytes: u64,
+    packets: u32,
+}
+
+impl Run {
+    fn add(&mut self, at: i64, bytes: u64) {
+        if self.packets == 0 || at < self.first {
+            (self.first, self.first_bytes) = (at, bytes);
+        }
+        if self.packets == 0 || at >= self.last {
+            (self.last, self.last_bytes) = (at, bytes);
+        }
+        self.bytes += bytes;
+        self.packets += 1;
+    }
+
+    fn rate(&self, without: u64) -> Option<f64> {
+        let span = self.last.saturating_sub(self.first);
+        (span > 0).then(|| self.bytes.saturating_sub(without) as f64 * 8e6 / span as f64)
+    }
+}
+
+impl Cluster {
+    pub(crate) fn new(mark: u8, bitrate: f64, now: Micros) -> Cluster {
+        Cluster {
+            mark,
+            bitrate,
+            started: now,
+            sent: Run::default(),
+            arrived: Run::default(),
+        }
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize, now: Micros) {
+        self.sent
+            .add(i64::try_from(now.0).unwrap_or(i64::MAX), bytes as u64);
+    }
+
+    pub(crate) fn arrived(&mut self, bytes: u16, arrival: i64) {
+        self.arrived.add(arrival, u64::from(bytes));
+    }
+
+    /// Bytes until it is complete: at least one while packets are missing.
+    pub(crate) fn bytes_left(&self) -> usize {
+        let whole = (self.bitrate * SPAN.as_secs_f64() / 8.0) as u64;
+        let few = self.sent.packets < PACKETS;
+        whole.saturating_sub(self.sent.bytes).max(u64::from(few)) as usize
+    }
+
+    /// Bytes that should have left by `now` and have not.
+    pub(crate) fn bytes_due(&self, now: Micros) -> usize {
+        let planned = self.bitrate * now.since(self.started).as_secs_f64() / 8.0;
+        let due = (planned as u64 + 1).saturating_sub(self.sent.bytes) as usize;
+        due.min(self.bytes_left())
+    }
+
+    /// When the next byte is due.
+    pub(crate) fn next_due(&self) -> Micros {
+        self.started + Duration::from_secs_f64(self.sent.bytes as f64 * 8.0 / self.bitrate.max(1.0))
+    }
+
+    /// Whether everything that was sent has arrived.
+    pub(crate) fn all_arrived(&self) -> bool {
+        self.arrived.packets >= self.sent.packets
+    }
+
+    /// Bits per second that the path has shown to carry.
+    pub(crate) fn result(&self) -> Option<f64> {
+        let enough = |part: f64, whole: f64| part >= whole * ARRIVED;
+        if !enough(self.arrived.bytes as f64, self.sent.bytes as f64)
+            || !enough(f64::from(self.arrived.packets), f64::from(self.sent.packets))
+        {
+            return None;
+        }
+        let sent = self.sent.rate(self.sent.last_bytes)?;
+        let arrived = self.arrived.rate(self.arrived.first_bytes)?;
+        if arrived > sent * 2.0 {
+            return None;
+        }
+        let full = arrived < FULL * sent;
+        Some(if full {
+            arrived * BELOW_FULL
+        } else {
+            arrived.min(sent)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends a cluster at 2 Mbit/s; its packets arrive at `arrives`, but the first `lost`.
+    fn probed(arrives: f64, lost: u64) -> Option<f64> {
+        let mut cluster = Cluster::new(1, 2e6, Micros::from_seconds(1));
+        let mut now = cluster.started;
+        let mut packets = 0;
+        while cluster.bytes_left() > 0 {
+            assert!(cluster.bytes_due(now) > 0);
+            cluster.sent(1000, now);
+            if packets >= lost {
+                cluster.arrived(1000, (packets as f64 * 8e9 / arrives) as i64);
+            }
+            packets += 1;
+            now = cluster.next_due();
+        }
+        assert!(packets >= u64::from(PACKETS));
+        cluster.result()
+    }
+
+    #[test]
+    fn a_path_that_carries_the_probe_carries_its_rate() {
+        let result = probed(2e6, 0).unwrap();
+        assert!((1.9e6..2.1e6).contains(&result), "{result}");
+    }
+
+    #[test]
+    fn a_full_path_shows_a_little_less_than_it_carries() {
+        let result = probed(1e6, 0).unwrap();
+        assert!((0.93e6..0.96e6).contains(&result), "{result}");
+    }
+
+    #[test]
+    fn a_cluster_with_holes_or_one_that_piled_up_says_nothing() {
+        assert_eq!(probed(2e6, 3), None);
+        assert_eq!(probed(9e6, 0), None);
+    }
+}

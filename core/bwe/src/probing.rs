@@ -1,0 +1,210 @@
+//! When to probe, how fast, and what comes of it.
+
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+use crate::{Micros, Probe};
+
+/// The first probe is so many times the first estimate, the later ones so many times the estimate.
+const FIRST: f64 = 3.0;
+const LATER: f64 = 2.0;
+/// No probe asks for more than this multiple of what the sender would send.
+const ABOVE_DEMAND: f64 = 1.5;
+/// A probe that showed this share of its rate is followed by the next one at once.
+const GO_ON: f64 = 0.7;
+/// Between probes while the sender wants more than the estimate.
+const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL_MOST: Duration = Duration::from_secs(20);
+/// After the demand rose, a probe need not wait longer than this after the last one.
+const PAUSE: Duration = Duration::from_millis(500);
+/// No probe so soon after overuse: the capacity is known.
+const AFTER_OVERUSE: Duration = Duration::from_secs(2);
+/// Overuse so soon after a probe raised the rate shows that the probe was wrong.
+const LIE: Duration = Duration::from_secs(3);
+/// A sender that has not filled a cluster within this time has nothing to fill it with.
+const FILL: Duration = Duration::from_millis(500);
+/// Feedback about a cluster is awaited for a round trip and this time.
+const AWAIT: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+enum Stage {
+    Idle,
+    Sending(Cluster),
+    Waiting(Cluster, Micros),
+}
+
+/// What the rest of the estimator knows when a probe may begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Situation {
+    pub(crate) estimate: f64,
+    pub(crate) round_trip: Duration,
+    /// The rate was lowered then.
+    pub(crate) decreased: Option<Micros>,
+    /// Loss or silence bounds the estimate: a probe would only add to it.
+    pub(crate) troubled: bool,
+}
+
+/// At most one cluster is under way.
+#[derive(Debug)]
+pub(crate) struct Probing {
+    stage: Stage,
+    most: f64,
+    demand: Option<f64>,
+    /// A rate that worked before, to be tried again.
+    again: Option<f64>,
+    clusters: u32,
+    next: Micros,
+    ended: Micros,
+    interval: Duration,
+    raised: Option<Micros>,
+}
+
+impl Probing {
+    pub(crate) fn new(most: f64) -> Probing {
+        Probing {
+            stage: Stage::Idle,
+            most,
+            demand: None,
+            again: None,
+            clusters: 0,
+            next: Micros::ZERO,
+            ended: Micros::ZERO,
+            interval: INTERVAL,
+            raised: None,
+        }
+    }
+
+    pub(crate) fn demand(&mut self, bitrate: f64) {
+        if self.demand.is_none_or(|before| bitrate > before) && self.clusters > 0 {
+            self.next = self.next.min(self.ended + PAUSE);
+        }
+        self.demand = Some(bitrate);
+    }
+
+    /// After an outage: what worked before it is tried at once.
+    pub(crate) fn again(&mut self, rate: f64, now: Micros) {
+        self.again = Some(rate);
+        self.next = self.next.min(now);
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        !matches!(self.stage, Stage::Idle)
+    }
+
+    /// When something is to be done, for a sender whose estimate is `estimate`.
+    pub(crate) fn poll_timeout(&self, estimate: f64) -> Option<Micros> {
+        match &self.stage {
+            Stage::Idle => self.target(estimate).map(|_| self.next),
+            Stage::Sending(cluster) => Some(cluster.next_due().min(cluster.started + FILL)),
+            Stage::Waiting(_, until) => Some(*until),
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, situation: &Situation, now: Micros) {
+        match &self.stage {
+            Stage::Idle => self.begin(situation, now),
+            Stage::Sending(cluster) if now >= cluster.started + FILL => self.end(self.interval, now),
+            Stage::Waiting(_, until) if now >= *until => self.end(self.interval, now),
+            Stage::Sending(_) | Stage::Waiting(..) => {}
+        }
+    }
+
+    /// What to send now.
+    pub(crate) fn probe(&self, now: Micros) -> Option<Probe> {
+        let Stage::Sending(cluster) = &self.stage else {
+            return None;
+        };
+        Some(Probe {
+            bytes_left: cluster.bytes_left(),
+            bytes_due: cluster.bytes_due(now),
+            bitrate: cluster.bitrate as u64,
+            cluster: self.clusters,
+        })
+    }
+
+    /// Notes that a packet leaves; gives the mark for its record, 0 outside of clusters.
+    pub(crate) fn sent(&mut self, bytes: usize, round_trip: Duration, now: Micros) -> u8 {
+        let Stage::Sending(cluster) = &mut self.stage else {
+            return 0;
+        };
+        cluster.sent(bytes, now);
+        let mark = cluster.mark;
+        if cluster.bytes_left() == 0 {
+            self.stage = Stage::Waiting(*cluster, now + round_trip * 2 + AWAIT);
+        }
+        mark
+    }
+
+    pub(crate) fn arrived(&mut self, mark: u8, bytes: u16, arrival: i64) {
+        if let Stage::Sending(cluster) | Stage::Waiting(cluster, _) = &mut self.stage
+            && cluster.mark == mark
+        {
+            cluster.arrived(bytes, arrival);
+        }
+    }
+
+    /// After a feedback: the rate that a complete probe has shown.
+    pub(crate) fn take_result(&mut self, estimate: f64, now: Micros) -> Option<f64> {
+        let Stage::Waiting(cluster, _) = &self.stage else {
+            return None;
+        };
+        let result = cluster.result().filter(|_| cluster.all_arrived())?;
+        let wait = if result > cluster.bitrate * GO_ON {
+            Duration::ZERO
+        } else {
+            self.interval
+        };
+        self.end(wait, now);
+        (result > estimate).then(|| {
+            self.raised = Some(now);
+            result
+        })
+    }
+
+    /// Overuse was seen. If a probe raised the rate just before, the next ones come less often.
+    pub(crate) fn overused(&mut self, now: Micros) {
+        match self.raised.take() {
+            Some(raised) if now.since(raised) < LIE => self.interval = (self.interval * 2).min(INTERVAL_MOST),
+            Some(_) => self.interval = INTERVAL,
+            None => {}
+        }
+        self.next = self.next.max(now + AFTER_OVERUSE);
+    }
+
+    fn begin(&mut self, situation: &Situation, now: Micros) {
+        let Some(target) = self.target(situation.estimate) else {
+            return;
+        };
+        if now < self.next {
+            return;
+        }
+        let overused = situation
+            .decreased
+            .is_some_and(|at| now.since(at) < AFTER_OVERUSE);
+        if situation.troubled || overused {
+            self.next = now + PAUSE;
+            return;
+        }
+        self.again = None;
+        self.clusters = self.clusters.wrapping_add(1);
+        let mark = (self.clusters % 255) as u8 + 1;
+        self.stage = Stage::Sending(Cluster::new(mark, target, now));
+    }
+
+    fn end(&mut self, wait: Duration, now: Micros) {
+        self.stage = Stage::Idle;
+        self.ended = now;
+        self.next = now + wait;
+    }
+
+    /// The rate of the next probe; `None` if the estimate satisfies the sender.
+    fn target(&self, estimate: f64) -> Option<f64> {
+        let most = self
+            .demand
+            .map_or(self.most, |demand| self.most.min(demand * ABOVE_DEMAND));
+        let satisfied = self.demand.map_or(self.most, |demand| self.most.min(demand));
+        let factor = if self.clusters == 0 { FIRST } else { LATER };
+        let target = self.again.unwrap_or(0.0).max(estimate * factor).min(most);
+        (estimate < satisfied).then_some(target)
+    }
+}
