@@ -29,14 +29,16 @@ fn main() -> anyhow::Result<()> {
     let mut worlds = Vec::new();
     for scenario in CALL_SCENARIOS.iter().filter(|scenario| scenario.name.contains(&only)) {
         let mut all = Vec::new();
-        for seed in 1..=seeds {
+        let only_seed: Option<u64> = std::env::var("SEED").ok().map(|s| s.parse().unwrap());
+        for seed in only_seed.unwrap_or(1)..=only_seed.unwrap_or(seeds) {
             let world = (scenario.world)(Seed::new(seed)).run_until(scenario.seconds);
             all.push(figures(scenario, &world));
-            if seed == 1 {
+            if seed == only_seed.unwrap_or(1) {
                 worlds.push((scenario.name, world));
             }
         }
         writeln!(out, "{}", line(scenario.name, &all))?;
+        if std::env::var("WORST").is_ok() { worst(&mut out, scenario, seeds)?; }
     }
     std::fs::write(&file, picture::draw(&worlds)).with_context(|| file.clone())?;
     Ok(())
@@ -72,4 +74,25 @@ fn line(name: &str, all: &[Figures]) -> String {
         of(|figures| figures.overshoot),
         of(|figures| figures.padding),
     )
+}
+
+fn worst(out: &mut impl Write, scenario: &CallScenario, seeds: u64) -> anyhow::Result<()> {
+    let mut w = (0.0f64, 1.0f64, 0.0f64, 0.0f64, 1.0f64);
+    let mut js = vec![];
+    for seed in 1..=seeds {
+        let world = (scenario.world)(Seed::new(seed)).run_until(scenario.seconds);
+        let f = figures(scenario, &world);
+        eprintln!("seed {seed} reaches {:.1} util {:.2} queue {:.0} {:.2}", f.reaches, f.utilisation, f.queue_95, f.overshoot);
+        w.0 = w.0.max(f.reaches); w.1 = w.1.min(f.utilisation); w.2 = w.2.max(f.queue_95); w.3 = w.3.max(f.overshoot);
+        if world.calls().len() == 2 {
+            let a = world.utilisation(0, scenario.settled..scenario.seconds);
+            let b = world.utilisation(1, scenario.settled..scenario.seconds);
+            js.push((a + b) * (a + b) / 2.0 / (a * a + b * b));
+        }
+    }
+    js.sort_by(f64::total_cmp);
+    write!(out, "|    worst | {:.1} s | {:.0} % | {:.0} ms | | {:.2} |", w.0, w.1 * 100.0, w.2, w.3)?;
+    if !js.is_empty() { write!(out, " jain {:.2} {:.2} {:.2}", js[0], js[js.len() / 5], js[js.len() / 2])?; }
+    writeln!(out)?;
+    Ok(())
 }

@@ -8,14 +8,21 @@ use crate::trend::Usage;
 /// A second of growth while the capacity is unknown.
 const GROWTH: f64 = 1.08;
 /// A second of growth near a known capacity, at least.
-const GROWTH_NEAR: f64 = 1.02;
+const GROWTH_NEAR: f64 = 1.03;
 /// After overuse the rate is this share of what arrived, or less if there is a queue to drain.
-const BACK_OFF: f64 = 0.85;
+const BACK_OFF: f64 = 0.9;
 const BACK_OFF_MOST: f64 = 0.5;
+/// Between decreases a round trip passes, within these bounds.
+const PAUSE_LEAST: Duration = Duration::from_millis(50);
+const PAUSE_MOST: Duration = Duration::from_millis(200);
 /// No growth beyond this multiple of what arrives.
-const AHEAD: f64 = 1.5;
+const AHEAD: f64 = 1.25;
 /// And a little more, so that a trickle can grow.
 const AHEAD_BITS: f64 = 10_000.0;
+/// For this time and a round trip after a probe, what arrives does not yet tell the capacity.
+const AFTER_RAISE: Duration = Duration::from_millis(300);
+/// Delay may grow for a moment while no queue stands; that is a large frame on its way.
+const NO_QUEUE: Duration = Duration::from_millis(15);
 /// A queue of this length has drained.
 const DRAINED: Duration = Duration::from_millis(25);
 /// How long the lower rate for draining lasts at most.
@@ -47,6 +54,8 @@ pub(crate) struct Aimd {
     capacity: Capacity,
     updated: Micros,
     decreased: Option<Micros>,
+    /// A probe raised the rate last at this time.
+    raised: Option<Micros>,
     /// The rate to come back to when the queue has drained.
     after_drain: Option<f64>,
 }
@@ -59,6 +68,7 @@ impl Aimd {
             capacity: Capacity::default(),
             updated: Micros::ZERO,
             decreased: None,
+            raised: None,
             after_drain: None,
         }
     }
@@ -76,7 +86,13 @@ impl Aimd {
         self.decreased
     }
 
-    /// Something better than growing has told the rate: a probe, or a bound.
+    /// A probe has shown that the path carries `rate`.
+    pub(crate) fn raise(&mut self, rate: f64, now: Micros) {
+        self.set(rate);
+        self.raised = Some(now);
+    }
+
+    /// Something else than growing has told the rate.
     pub(crate) fn set(&mut self, rate: f64) {
         self.rate = rate;
         self.after_drain = None;
@@ -94,6 +110,7 @@ impl Aimd {
         let elapsed = now.since(self.updated).min(Duration::from_secs(1));
         self.updated = now;
         match seen.usage {
+            Usage::Over if seen.queue < NO_QUEUE => self.phase = Phase::Hold,
             Usage::Over => self.decrease(seen, now),
             Usage::Under => self.phase = Phase::Hold,
             Usage::Normal => self.grow(seen, elapsed, now),
@@ -101,17 +118,25 @@ impl Aimd {
     }
 
     fn decrease(&mut self, seen: Seen, now: Micros) {
-        let pause = seen
-            .round_trip
-            .clamp(Duration::from_millis(50), Duration::from_millis(200));
-        let recently = self.decreased.is_some_and(|at| now.since(at) < pause);
-        let arrives = seen.throughput.unwrap_or(self.rate * 0.5 / BACK_OFF);
-        if recently && arrives > self.rate * 0.5 {
+        let mut arrives = seen.throughput.unwrap_or(self.rate * 0.5 / BACK_OFF);
+        if self
+            .raised
+            .is_some_and(|at| now.since(at) < seen.round_trip + AFTER_RAISE)
+        {
+            // What arrived by now was sent before the probe's result was known.
+            arrives = arrives.max(self.rate);
+        }
+        let ours = arrives < self.rate * BACK_OFF;
+        let pause = seen.round_trip.clamp(PAUSE_LEAST, PAUSE_MOST);
+        if self.decreased.is_some_and(|at| now.since(at) < pause) {
+            self.phase = Phase::Hold;
             return;
         }
         self.capacity.observe(arrives);
-        let factor = (1.0 - seen.queue.as_secs_f64()).clamp(BACK_OFF_MOST, BACK_OFF);
-        self.after_drain = Some(arrives * BACK_OFF).filter(|rate| factor < BACK_OFF && *rate < self.rate);
+        let drain = if ours { seen.queue.as_secs_f64() } else { 0.0 };
+        let factor = (1.0 - drain).clamp(BACK_OFF_MOST, BACK_OFF);
+        let undrained = (arrives * BACK_OFF).min(self.after_drain.unwrap_or(self.rate));
+        self.after_drain = (factor < BACK_OFF).then_some(undrained);
         self.rate = self.rate.min(arrives * factor);
         self.phase = Phase::Decrease;
         self.decreased = Some(now);

@@ -7,6 +7,7 @@ use crate::Micros;
 /// A cluster lasts so long, or as long as it takes to send the fewest packets.
 const SPAN: Duration = Duration::from_millis(25);
 const PACKETS: u32 = 6;
+const LEAST_MICROS: i64 = 20_000;
 /// So much of a cluster must arrive before it says anything.
 const ARRIVED: f64 = 0.8;
 /// Below this share of the rate at which it left, the path was full: then the estimate stays a little lower than what
@@ -23,6 +24,16 @@ pub(crate) struct Cluster {
     pub(crate) started: Micros,
     sent: Run,
     arrived: Run,
+    lost: u32,
+}
+
+/// What a cluster has shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shown {
+    /// Bits per second.
+    pub(crate) rate: f64,
+    /// Whether the path was full: others may have been pushed aside for the moment.
+    pub(crate) full: bool,
 }
 
 /// Bytes between a first and a last time.
@@ -62,6 +73,7 @@ impl Cluster {
             started: now,
             sent: Run::default(),
             arrived: Run::default(),
+            lost: 0,
         }
     }
 
@@ -74,11 +86,17 @@ impl Cluster {
         self.arrived.add(arrival, u64::from(bytes));
     }
 
-    /// Bytes until it is complete: at least one while packets are missing.
+    pub(crate) fn lost(&mut self) {
+        self.lost += 1;
+    }
+
+    /// Bytes until it is complete: at least one while packets or time are missing. Media that left in a burst makes it
+    /// longer, since a burst has no rate.
     pub(crate) fn bytes_left(&self) -> usize {
         let whole = (self.bitrate * SPAN.as_secs_f64() / 8.0) as u64;
-        let few = self.sent.packets < PACKETS;
-        whole.saturating_sub(self.sent.bytes).max(u64::from(few)) as usize
+        let short = self.sent.last.saturating_sub(self.sent.first) < LEAST_MICROS;
+        let unfinished = self.sent.packets < PACKETS || short;
+        whole.saturating_sub(self.sent.bytes).max(u64::from(unfinished)) as usize
     }
 
     /// Bytes that should have left by `now` and have not.
@@ -93,30 +111,31 @@ impl Cluster {
         self.started + Duration::from_secs_f64(self.sent.bytes as f64 * 8.0 / self.bitrate.max(1.0))
     }
 
-    /// Whether everything that was sent has arrived.
-    pub(crate) fn all_arrived(&self) -> bool {
-        self.arrived.packets >= self.sent.packets
+    /// Whether the fate of everything that was sent is known.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.arrived.packets + self.lost >= self.sent.packets
     }
 
-    /// Bits per second that the path has shown to carry.
-    pub(crate) fn result(&self) -> Option<f64> {
-        let enough = |part: f64, whole: f64| part >= whole * ARRIVED;
+    /// What the path has shown to carry, if it loses the share `own` of everything anyway.
+    pub(crate) fn result(&self, own: f64) -> Option<Shown> {
+        let enough = |part: f64, whole: f64| part >= whole * ARRIVED * (1.0 - own);
         if !enough(self.arrived.bytes as f64, self.sent.bytes as f64)
             || !enough(f64::from(self.arrived.packets), f64::from(self.sent.packets))
         {
             return None;
         }
         let sent = self.sent.rate(self.sent.last_bytes)?;
-        let arrived = self.arrived.rate(self.arrived.first_bytes)?;
+        let arrived = self.arrived.rate(self.arrived.first_bytes)? / (1.0 - own);
         if arrived > sent * 2.0 {
             return None;
         }
         let full = arrived < FULL * sent;
-        Some(if full {
+        let rate = if full {
             arrived * BELOW_FULL
         } else {
             arrived.min(sent)
-        })
+        };
+        Some(Shown { rate, full })
     }
 }
 
@@ -125,7 +144,7 @@ mod tests {
     use super::*;
 
     /// Sends a cluster at 2 Mbit/s; its packets arrive at `arrives`, but the first `lost`.
-    fn probed(arrives: f64, lost: u64) -> Option<f64> {
+    fn probed(arrives: f64, lost: u64) -> Option<Shown> {
         let mut cluster = Cluster::new(1, 2e6, Micros::from_seconds(1));
         let mut now = cluster.started;
         let mut packets = 0;
@@ -139,19 +158,19 @@ mod tests {
             now = cluster.next_due();
         }
         assert!(packets >= u64::from(PACKETS));
-        cluster.result()
+        cluster.result(0.0)
     }
 
     #[test]
     fn a_path_that_carries_the_probe_carries_its_rate() {
-        let result = probed(2e6, 0).unwrap();
-        assert!((1.9e6..2.1e6).contains(&result), "{result}");
+        let shown = probed(2e6, 0).unwrap();
+        assert!((1.9e6..2.1e6).contains(&shown.rate) && !shown.full, "{shown:?}");
     }
 
     #[test]
     fn a_full_path_shows_a_little_less_than_it_carries() {
-        let result = probed(1e6, 0).unwrap();
-        assert!((0.93e6..0.96e6).contains(&result), "{result}");
+        let shown = probed(1e6, 0).unwrap();
+        assert!((0.93e6..0.96e6).contains(&shown.rate) && shown.full, "{shown:?}");
     }
 
     #[test]

@@ -24,8 +24,6 @@ const WINDOW_FULL: Duration = Duration::from_millis(200);
 const FULL: Duration = Duration::from_millis(50);
 /// For want of feedback the rate sinks by so much each time.
 const SILENT: f64 = 0.7;
-/// A sender below this share of the estimate is limited by itself.
-const APPLICATION: f64 = 0.7;
 
 /// How many bits per second the way to one subscriber carries.
 #[derive(Debug)]
@@ -96,6 +94,9 @@ impl Estimator {
             let Some(settled) = self.history.settle(sequence, arrival.is_some(), now) else {
                 continue;
             };
+            if settled.cluster != 0 {
+                self.probing.settled(settled.cluster, settled.bytes, arrival);
+            }
             match arrival {
                 Some(arrival) => {
                     arrived += 1;
@@ -219,7 +220,6 @@ impl Estimator {
         }
         let situation = Situation {
             estimate: self.estimate as f64,
-            round_trip: self.round_trip,
             decreased: self.aimd.decreased(),
             troubled: self.loss_bound.bound().is_some() || self.silence.is_on(),
         };
@@ -232,9 +232,6 @@ impl Estimator {
     }
 
     fn arrived(&mut self, settled: &Settled, arrival: i64, now: Micros) {
-        if settled.cluster != 0 {
-            self.probing.arrived(settled.cluster, settled.bytes, arrival);
-        }
         self.queueing.add(arrival.saturating_sub_unsigned(settled.sent.0));
         match self.groups.add(settled.sent, arrival, settled.bytes) {
             Seen::Nothing => {}
@@ -256,11 +253,17 @@ impl Estimator {
     fn decide(&mut self, now: Micros) {
         self.queueing.update(now);
         let queue = self.queueing.queue();
-        let window = if queue > FULL { WINDOW_FULL } else { WINDOW };
         let lossless = 1.0 - self.loss_bound.own();
+        let mut throughput = self.throughput.rate(WINDOW_FULL);
+        if queue <= FULL {
+            throughput = self
+                .throughput
+                .rate(WINDOW)
+                .map(|long| long.max(throughput.unwrap_or(0.0)));
+        }
         let shown = Shown {
             usage: self.trend.usage(),
-            throughput: self.throughput.rate(window).map(|rate| rate / lossless),
+            throughput: throughput.map(|rate| rate / lossless),
             queue,
             round_trip: self.round_trip,
         };
@@ -268,8 +271,11 @@ impl Estimator {
         if shown.usage == Usage::Over {
             self.probing.overused(now);
         }
-        if let Some(result) = self.probing.take_result(self.estimate as f64, now) {
-            self.aimd.set(result);
+        if let Some(result) = self
+            .probing
+            .take_result(self.estimate as f64, self.loss_bound.own(), now)
+        {
+            self.aimd.raise(result, now);
         }
         self.loss_bound.update(self.aimd.rate());
         self.combine(now);

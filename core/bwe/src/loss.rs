@@ -20,6 +20,9 @@ const BELIEF: f64 = 50.0;
 const BIAS: f64 = 0.15;
 /// Growth of the bound for each observation without more loss than the path's own.
 const GROWTH: f64 = 1.02;
+/// After so many such observations it grows faster.
+const CLEAN: u32 = 8;
+const GROWTH_CLEAN: f64 = 1.05;
 /// At most this share goes away for one observation.
 const LEAST: f64 = 0.5;
 /// The share of the losses at the time of the bound that the path must own before the bound is lifted at once.
@@ -31,6 +34,14 @@ struct Observation {
     rate: f64,
     packets: f64,
     lost: f64,
+}
+
+/// How well a bound explains what was seen.
+#[derive(Clone, Copy, Debug)]
+struct Fit {
+    own: f64,
+    /// Its logarithm.
+    likelihood: f64,
 }
 
 /// What the observation under way has so far.
@@ -47,6 +58,10 @@ struct Counting {
 #[derive(Debug)]
 pub(crate) struct LossBound {
     counting: Counting,
+    /// What this feedback and the one before tell to be lost. It counts when the next feedback does not tell that it was
+    /// only overtaken.
+    missing: u32,
+    missing_before: u32,
     /// The newest is at `next - 1`.
     ring: [Observation; OBSERVATIONS],
     next: usize,
@@ -58,12 +73,16 @@ pub(crate) struct LossBound {
     /// The loss that made the bound.
     cause: f64,
     falling: bool,
+    /// Observations since the bound fell.
+    clean: u32,
 }
 
 impl LossBound {
     pub(crate) fn new() -> LossBound {
         LossBound {
             counting: Counting::default(),
+            missing: 0,
+            missing_before: 0,
             ring: [Observation::default(); OBSERVATIONS],
             next: 0,
             len: 0,
@@ -71,6 +90,7 @@ impl LossBound {
             bound: None,
             cause: 0.0,
             falling: false,
+            clean: 0,
         }
     }
 
@@ -96,21 +116,24 @@ impl LossBound {
         counting.until = counting.until.max(sent);
         counting.bytes += u64::from(bytes);
         counting.packets += 1;
-        counting.lost += u32::from(!arrived);
+        self.missing += u32::from(!arrived);
     }
 
     /// A packet that was counted as lost has arrived.
     pub(crate) fn arrived_late(&mut self) {
-        self.counting.lost = self.counting.lost.saturating_sub(1);
+        self.missing_before = self.missing_before.saturating_sub(1);
     }
 
     /// Forgets what is being counted: an outage says nothing about rates.
     pub(crate) fn skip(&mut self) {
         self.counting = Counting::default();
+        (self.missing, self.missing_before) = (0, 0);
     }
 
     /// Closes the observation if it is complete. `rate` is what is sent at most if loss sets no bound.
     pub(crate) fn update(&mut self, rate: f64) {
+        let missing = std::mem::take(&mut self.missing);
+        self.counting.lost += std::mem::replace(&mut self.missing_before, missing);
         let span = self
             .counting
             .since
@@ -123,7 +146,7 @@ impl LossBound {
         let seen = Observation {
             rate: counted.bytes as f64 * 8.0 / span.as_secs_f64(),
             packets: f64::from(counted.packets),
-            lost: f64::from(counted.lost),
+            lost: f64::from(counted.lost.min(counted.packets)),
         };
         if self.contradicts(&seen) {
             self.len = 0;
@@ -139,35 +162,40 @@ impl LossBound {
         let share = seen.lost / seen.packets.max(1.0);
         let delivered = seen.rate * (1.0 - share) / (1.0 - self.own);
         let current = self.bound.unwrap_or(rate);
-        let (own_free, free) = self.fit(f64::INFINITY);
-        let candidates = [delivered, current * 0.95, current * 0.85];
-        let fitted = candidates.map(|bound| (bound, self.fit(bound)));
-        let best = fitted
+        let free = self.fit(f64::INFINITY);
+        let kept = self
+            .bound
+            .map(|bound| self.fit(bound))
+            .filter(|kept| kept.likelihood > free.likelihood);
+        let as_now = kept.unwrap_or(free);
+        let lower = [delivered, current * 0.95, current * 0.85]
             .into_iter()
-            .filter(|(bound, _)| *bound < current)
-            .max_by(|(_, (_, one)), (_, (_, other))| one.total_cmp(other));
+            .filter(|bound| *bound < current);
+        let lower = lower.map(|bound| (bound, self.fit(bound)));
+        let best = lower.max_by(|(_, one), (_, other)| one.likelihood.total_cmp(&other.likelihood));
         self.falling = false;
         match best {
-            Some((bound, (own, likelihood))) if likelihood > free + BIAS => {
-                self.believe(own);
+            Some((bound, fit)) if fit.likelihood > as_now.likelihood + BIAS => {
+                self.believe(fit.own);
                 self.falling = true;
+                self.clean = 0;
                 if self.bound.is_none() || share > self.cause {
                     self.cause = share;
                 }
                 self.bound = Some(bound.max(current * LEAST));
             }
             Some(_) | None => {
-                self.believe(own_free);
-                if self.own > OWNED * self.cause {
-                    self.bound = None;
-                }
-                self.bound = self.bound.map(|bound| bound * GROWTH);
+                self.believe(as_now.own);
+                self.clean = self.clean.saturating_add(1);
+                let growth = if self.clean > CLEAN { GROWTH_CLEAN } else { GROWTH };
+                let owned = kept.is_none() && self.own > OWNED * self.cause;
+                self.bound = self.bound.filter(|_| !owned).map(|bound| bound * growth);
             }
         }
     }
 
     /// The path's own loss that explains the observations best if the path carries `bound`, and how well it does.
-    fn fit(&self, bound: f64) -> (f64, f64) {
+    fn fit(&self, bound: f64) -> Fit {
         let excess = |seen: &Observation| (1.0 - bound / seen.rate).clamp(0.0, 0.99);
         let (mut lost, mut packets) = (BELIEF * self.own, BELIEF);
         for (weight, seen) in self.weighted() {
@@ -180,7 +208,10 @@ impl LossBound {
             let loss = (own + (1.0 - own) * excess(seen)).clamp(0.001, 0.99);
             weight * (seen.lost * loss.ln() + (seen.packets - seen.lost) * (1.0 - loss).ln())
         });
-        (own, likelihood.sum())
+        Fit {
+            own,
+            likelihood: likelihood.sum(),
+        }
     }
 
     /// Whether an observation has another loss than the rest at about its rate, beyond chance: the path has changed.

@@ -12,15 +12,16 @@ const LATER: f64 = 2.0;
 const ABOVE_DEMAND: f64 = 1.5;
 /// A probe that showed this share of its rate is followed by the next one at once.
 const GO_ON: f64 = 0.7;
+const NEAR: f64 = 1.2;
+const FAR: f64 = 1.5;
 /// Between probes while the sender wants more than the estimate.
 const INTERVAL: Duration = Duration::from_secs(5);
-const INTERVAL_MOST: Duration = Duration::from_secs(20);
+/// So many clusters in a row that told nothing are repeated early.
+const SOON_AGAIN: u32 = 4;
 /// After the demand rose, a probe need not wait longer than this after the last one.
 const PAUSE: Duration = Duration::from_millis(500);
 /// No probe so soon after overuse: the capacity is known.
 const AFTER_OVERUSE: Duration = Duration::from_secs(2);
-/// Overuse so soon after a probe raised the rate shows that the probe was wrong.
-const LIE: Duration = Duration::from_secs(3);
 /// A sender that has not filled a cluster within this time has nothing to fill it with.
 const FILL: Duration = Duration::from_millis(500);
 /// Feedback about a cluster is awaited for a round trip and this time.
@@ -37,7 +38,6 @@ enum Stage {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     pub(crate) estimate: f64,
-    pub(crate) round_trip: Duration,
     /// The rate was lowered then.
     pub(crate) decreased: Option<Micros>,
     /// Loss or silence bounds the estimate: a probe would only add to it.
@@ -55,8 +55,8 @@ pub(crate) struct Probing {
     clusters: u32,
     next: Micros,
     ended: Micros,
-    interval: Duration,
-    raised: Option<Micros>,
+    /// Clusters that told nothing, since the last one that did.
+    failures: u32,
 }
 
 impl Probing {
@@ -69,8 +69,7 @@ impl Probing {
             clusters: 0,
             next: Micros::ZERO,
             ended: Micros::ZERO,
-            interval: INTERVAL,
-            raised: None,
+            failures: 0,
         }
     }
 
@@ -96,15 +95,15 @@ impl Probing {
         match &self.stage {
             Stage::Idle => self.target(estimate).map(|_| self.next),
             Stage::Sending(cluster) => Some(cluster.next_due().min(cluster.started + FILL)),
-            Stage::Waiting(_, until) => Some(*until),
+            Stage::Waiting(_, until) => Some(*until + AWAIT),
         }
     }
 
     pub(crate) fn handle_timeout(&mut self, situation: &Situation, now: Micros) {
         match &self.stage {
             Stage::Idle => self.begin(situation, now),
-            Stage::Sending(cluster) if now >= cluster.started + FILL => self.end(self.interval, now),
-            Stage::Waiting(_, until) if now >= *until => self.end(self.interval, now),
+            Stage::Sending(cluster) if now >= cluster.started + FILL => self.failed(now),
+            Stage::Waiting(_, until) if now >= *until + AWAIT => self.failed(now),
             Stage::Sending(_) | Stage::Waiting(..) => {}
         }
     }
@@ -135,40 +134,55 @@ impl Probing {
         mark
     }
 
-    pub(crate) fn arrived(&mut self, mark: u8, bytes: u16, arrival: i64) {
+    /// Notes the fate of a marked packet.
+    pub(crate) fn settled(&mut self, mark: u8, bytes: u16, arrival: Option<i64>) {
         if let Stage::Sending(cluster) | Stage::Waiting(cluster, _) = &mut self.stage
             && cluster.mark == mark
         {
-            cluster.arrived(bytes, arrival);
+            match arrival {
+                Some(arrival) => cluster.arrived(bytes, arrival),
+                None => cluster.lost(),
+            }
         }
     }
 
-    /// After a feedback: the rate that a complete probe has shown.
-    pub(crate) fn take_result(&mut self, estimate: f64, now: Micros) -> Option<f64> {
-        let Stage::Waiting(cluster, _) = &self.stage else {
+    /// After a feedback: the rate that a complete probe has shown, if it is above the estimate. `own` is the share that
+    /// the path loses anyway.
+    pub(crate) fn take_result(&mut self, estimate: f64, own: f64, now: Micros) -> Option<f64> {
+        let Stage::Waiting(cluster, until) = &self.stage else {
             return None;
         };
-        let result = cluster.result().filter(|_| cluster.all_arrived())?;
-        let wait = if result > cluster.bitrate * GO_ON {
-            Duration::ZERO
-        } else {
-            self.interval
+        if !cluster.is_settled() && now < *until {
+            return None;
+        }
+        let bitrate = cluster.bitrate;
+        let Some(shown) = cluster.result(own) else {
+            self.failed(now);
+            return None;
         };
-        self.end(wait, now);
-        (result > estimate).then(|| {
-            self.raised = Some(now);
-            result
-        })
+        self.failures = 0;
+        let go_on = shown.rate > bitrate * GO_ON;
+        self.end(if go_on { Duration::ZERO } else { INTERVAL }, now);
+        // A full path may be shared, and a probe pushes others aside: near the goal, growing will do.
+        let rate = match shown.rate / estimate {
+            _ if !shown.full => shown.rate,
+            near if near < NEAR => estimate,
+            far if far < FAR => (estimate + shown.rate) / 2.0,
+            _ => shown.rate,
+        };
+        (rate > estimate).then_some(rate)
     }
 
-    /// Overuse was seen. If a probe raised the rate just before, the next ones come less often.
+    /// Overuse was seen.
     pub(crate) fn overused(&mut self, now: Micros) {
-        match self.raised.take() {
-            Some(raised) if now.since(raised) < LIE => self.interval = (self.interval * 2).min(INTERVAL_MOST),
-            Some(_) => self.interval = INTERVAL,
-            None => {}
-        }
         self.next = self.next.max(now + AFTER_OVERUSE);
+    }
+
+    /// A cluster told nothing: the next one soon, but not for ever.
+    fn failed(&mut self, now: Micros) {
+        self.failures = self.failures.saturating_add(1);
+        let soon = self.failures < SOON_AGAIN;
+        self.end(if soon { PAUSE } else { INTERVAL }, now);
     }
 
     fn begin(&mut self, situation: &Situation, now: Micros) {

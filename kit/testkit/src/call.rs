@@ -19,6 +19,8 @@ const CLOCK_STEP: i64 = 250;
 const CLOCK_ORIGIN: i64 = 7_777_777_000;
 const CLOCK_DRIFT_PER_MILLION: i64 = 40;
 
+const TICKS_PER_SECOND: f64 = 1000.0;
+
 /// A packet of the pacer.
 #[derive(Clone, Copy, Debug)]
 struct Packet {
@@ -116,6 +118,8 @@ pub struct Call {
     /// (when sent, how long in the queue)
     queueing: Vec<(Duration, Duration)>,
     padding_bytes: u64,
+    /// Bits per second of retransmissions, over about a second.
+    repeated_rate: f64,
 }
 
 impl Call {
@@ -144,6 +148,7 @@ impl Call {
             samples: Vec::new(),
             queueing: Vec::new(),
             padding_bytes: 0,
+            repeated_rate: 0.0,
         }
     }
 
@@ -228,6 +233,7 @@ impl Call {
             self.estimator.feedback(statuses.into_iter(), micros(now));
             for packet in again {
                 let priority = Priority::Retransmission;
+                self.repeated_rate += packet.bytes as f64 * 8.0;
                 self.push(packet.bytes, Sent::Retransmission, priority, link, now);
             }
         }
@@ -243,7 +249,12 @@ impl Call {
             .find(|(from, _)| Duration::from_secs(*from) <= now);
         let demand = demand.map_or(0, |(_, demand)| *demand);
         self.estimator.demand(demand);
-        self.source.follow(self.estimator.estimate(), demand, now);
+        self.repeated_rate *= 1.0 - TICKS_PER_SECOND.recip();
+        let left = self
+            .estimator
+            .estimate()
+            .saturating_sub(self.repeated_rate as u64);
+        self.source.follow(left, demand, now);
         let probe = self.estimator.probe(micros(now));
         let pace = self.estimator.estimate() / 2 * PACE_HALVES;
         self.pacer

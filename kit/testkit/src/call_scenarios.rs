@@ -92,26 +92,36 @@ pub fn layers(seed: Seed) -> CallWorld {
 /// Three times the capacity, from 30 s on.
 #[must_use]
 pub fn step_up(seed: Seed) -> CallWorld {
-    on(LinkSettings::new(Capacity::constant(1_000_000).step(30, 3_000_000)), seed)
+    on(
+        LinkSettings::new(Capacity::constant(1_000_000).step(30, 3_000_000)),
+        seed,
+    )
 }
 
 /// A quarter of the capacity, from 30 s on.
 #[must_use]
 pub fn step_down(seed: Seed) -> CallWorld {
-    on(LinkSettings::new(Capacity::constant(2_500_000).step(30, 600_000)), seed)
+    on(
+        LinkSettings::new(Capacity::constant(2_500_000).step(30, 600_000)),
+        seed,
+    )
 }
 
 /// Down for 30 s and up for 30 s.
 #[must_use]
 pub fn ramp(seed: Seed) -> CallWorld {
-    let capacity = Capacity::constant(3_000_000).ramp(15, 3_000_000).ramp(45, 500_000);
+    let capacity = Capacity::constant(3_000_000)
+        .ramp(15, 3_000_000)
+        .ramp(45, 500_000);
     on(LinkSettings::new(capacity.ramp(75, 3_000_000)), seed)
 }
 
 /// A queue of a second, and a capacity that halves and comes back.
 #[must_use]
 pub fn bufferbloat(seed: Seed) -> CallWorld {
-    let capacity = Capacity::constant(2_000_000).step(30, 1_000_000).step(60, 2_000_000);
+    let capacity = Capacity::constant(2_000_000)
+        .step(30, 1_000_000)
+        .step(60, 2_000_000);
     let link = LinkSettings {
         queue: millis(1000),
         ..LinkSettings::new(capacity)

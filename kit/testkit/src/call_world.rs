@@ -185,7 +185,8 @@ impl CallWorld {
         let per_second = 1000 / SAMPLE.as_millis() as u64;
         let all = self.calls[call].samples();
         let first = usize::try_from(seconds.start * per_second).unwrap_or(usize::MAX);
-        let last = usize::try_from(seconds.end.saturating_mul(per_second)).unwrap_or(usize::MAX);
+        let now = u64::try_from(self.now.as_millis()).unwrap_or(u64::MAX) / 1000;
+        let last = usize::try_from(seconds.end.min(now) * per_second).unwrap_or(usize::MAX);
         let indexed = all.iter().enumerate().take(last).skip(first);
         indexed.map(|(index, sample)| (SAMPLE * u32::try_from(index).unwrap_or(u32::MAX), *sample))
     }

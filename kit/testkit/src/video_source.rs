@@ -8,6 +8,8 @@ use crate::Seed;
 const FRAME: Duration = Duration::from_micros(33_333);
 /// A packet on the wire.
 const PACKET: usize = 1200;
+/// What an encoder leaves of the estimate for audio, in bits per second.
+const AUDIO: u64 = 50_000;
 const KEYFRAME_EACH: Duration = Duration::from_secs(10);
 const KEYFRAME_TIMES: f64 = 5.0;
 
@@ -56,7 +58,9 @@ impl VideoSource {
     pub fn follow(&mut self, estimate: u64, demand: u64, now: Duration) {
         let before = self.rate;
         self.rate = match &self.follows {
-            Follows::Estimate => (estimate / 20 * 19).min(demand),
+            Follows::Estimate => (estimate / 20 * 19)
+                .saturating_sub(AUDIO)
+                .clamp(20_000, demand.max(20_000)),
             Follows::Layers(layers) => {
                 // Up only with some room, so that it does not flap.
                 let fits = |layer: u64| {
