@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::Micros;
 
-/// A cluster lasts so long, or as long as it takes to send the fewest packets.
-const SPAN: Duration = Duration::from_millis(25);
+/// A cluster lasts longer if that is needed to send so many packets.
 const PACKETS: u32 = 6;
 const LEAST_MICROS: i64 = 20_000;
 /// So much of a cluster must arrive before it says anything.
@@ -21,6 +20,7 @@ pub(crate) struct Cluster {
     /// What its packets are marked with; never 0.
     pub(crate) mark: u8,
     pub(crate) bitrate: f64,
+    span: Duration,
     pub(crate) started: Micros,
     sent: Run,
     arrived: Run,
@@ -66,10 +66,11 @@ impl Run {
 }
 
 impl Cluster {
-    pub(crate) fn new(mark: u8, bitrate: f64, now: Micros) -> Cluster {
+    pub(crate) fn new(mark: u8, bitrate: f64, span: Duration, now: Micros) -> Cluster {
         Cluster {
             mark,
             bitrate,
+            span,
             started: now,
             sent: Run::default(),
             arrived: Run::default(),
@@ -93,7 +94,7 @@ impl Cluster {
     /// Bytes until it is complete: at least one while packets or time are missing. Media that left in a burst makes it
     /// longer, since a burst has no rate.
     pub(crate) fn bytes_left(&self) -> usize {
-        let whole = (self.bitrate * SPAN.as_secs_f64() / 8.0) as u64;
+        let whole = (self.bitrate * self.span.as_secs_f64() / 8.0) as u64;
         let short = self.sent.last.saturating_sub(self.sent.first) < LEAST_MICROS;
         let unfinished = self.sent.packets < PACKETS || short;
         whole.saturating_sub(self.sent.bytes).max(u64::from(unfinished)) as usize
@@ -145,7 +146,7 @@ mod tests {
 
     /// Sends a cluster at 2 Mbit/s; its packets arrive at `arrives`, but the first `lost`.
     fn probed(arrives: f64, lost: u64) -> Option<Shown> {
-        let mut cluster = Cluster::new(1, 2e6, Micros::from_seconds(1));
+        let mut cluster = Cluster::new(1, 2e6, Duration::from_millis(25), Micros::from_seconds(1));
         let mut now = cluster.started;
         let mut packets = 0;
         while cluster.bytes_left() > 0 {

@@ -62,7 +62,7 @@ impl Estimator {
             queueing: Queueing::default(),
             throughput: Throughput::new(),
             aimd: Aimd::new(start),
-            loss_bound: LossBound::new(),
+            loss_bound: LossBound::default(),
             probing: Probing::new(settings.max as f64),
             silence: Silence::new(),
             reports: Reports::new(start),
@@ -277,7 +277,7 @@ impl Estimator {
         {
             self.aimd.raise(result, now);
         }
-        self.loss_bound.update(self.aimd.rate());
+        self.loss_bound.update(self.aimd.rate(), now);
         self.combine(now);
     }
 

@@ -1,52 +1,46 @@
-//! The rate that loss allows: how much of it the sender causes, and how much the path loses anyway.
+//! The rate that loss allows: what the path loses of everything is its own, what it loses beyond that is too much sent.
 //!
-//! A path that carries `B` loses the share `1 - B / rate` of what is above it, and a share of its own of everything. Both
-//! are fitted to the last few seconds: the rate of each observation tells them apart, as only the first depends on it.
+//! Which of the two a loss is, an experiment tells: the rate falls to what was carried. If the loss goes, it was too much,
+//! and the rate comes back slowly. If it stays, it is the path's own and bounds nothing: so a path that loses a tenth of
+//! everything is not starved, and one that overflows is not flooded.
 
 use std::time::Duration;
 
 use crate::Micros;
 
-const OBSERVATIONS: usize = 20;
 /// An observation is complete after this time, if it has so many packets; and in any case after the longer time.
-const SPAN: Duration = Duration::from_millis(250);
-const SPAN_MOST: Duration = Duration::from_secs(1);
-const PACKETS: u32 = 20;
-/// Each observation weighs so much less than the next one.
-const FADE: f64 = 0.9;
-/// What is believed of the path's own loss weighs as much as so many packets.
-const BELIEF: f64 = 50.0;
-/// By so much (in logarithms of likelihood) a lower bound must explain the losses better than none.
-const BIAS: f64 = 0.15;
-/// Growth of the bound for each observation without more loss than the path's own.
-const GROWTH: f64 = 1.02;
-/// After so many such observations it grows faster.
-const CLEAN: u32 = 8;
-const GROWTH_CLEAN: f64 = 1.05;
-/// At most this share goes away for one observation.
-const LEAST: f64 = 0.5;
-/// The share of the losses at the time of the bound that the path must own before the bound is lifted at once.
-const OWNED: f64 = 0.6;
+const SPAN: Duration = Duration::from_millis(500);
+const SPAN_MOST: Duration = Duration::from_millis(1500);
+const PACKETS: u32 = 50;
+/// So soon and with so few packets if so much is lost beyond the path's own.
+const SPAN_LEAST: Duration = Duration::from_millis(200);
+const PACKETS_LEAST: u32 = 20;
+const MUCH: f64 = 0.2;
+/// Less than this is the path's own.
+const OWN_MOST: f64 = 0.3;
+/// Loss that is not chance: at least so much beyond the path's own, and so many standard deviations.
+const EXCESS: f64 = 0.02;
+const DEVIATIONS: f64 = 2.5;
+/// How fast the path's own loss is learnt while nothing is suspected.
+const LEARN: f64 = 0.1;
+/// And how fast if there is less of it, beyond chance.
+const LEARN_LESS: f64 = 0.5;
+/// A fall is to this share at least and at most.
+const FALL: (f64, f64) = (0.5, 0.9);
+/// A sender that uses less than this share of the rate falls so far, until it does.
+const USED: f64 = 0.8;
+/// An experiment needs a rate below this share of the one before; if there is none in so many observations, the sender
+/// cannot send less, and nothing is gained by asking for it.
+const LOWER: f64 = 0.97;
+const TRIALS: u32 = 4;
+/// Growth for each observation without excess: fast, slow near the rate that was too much, and fast again beyond it.
+const GROWTH: f64 = 1.08;
+const GROWTH_NEAR: f64 = 1.02;
+const NEAR: std::ops::Range<f64> = 0.95..1.1;
 
+/// What is counted until it is enough.
 #[derive(Clone, Copy, Debug, Default)]
 struct Observation {
-    /// Bits per second, as sent.
-    rate: f64,
-    packets: f64,
-    lost: f64,
-}
-
-/// How well a bound explains what was seen.
-#[derive(Clone, Copy, Debug)]
-struct Fit {
-    own: f64,
-    /// Its logarithm.
-    likelihood: f64,
-}
-
-/// What the observation under way has so far.
-#[derive(Debug, Default)]
-struct Counting {
     since: Option<Micros>,
     until: Micros,
     bytes: u64,
@@ -54,54 +48,51 @@ struct Counting {
     lost: u32,
 }
 
-/// The fit and the bound that comes of it.
-#[derive(Debug)]
+/// A fall whose effect is awaited.
+#[derive(Clone, Copy, Debug)]
+struct Experiment {
+    /// What was sent and lost before, and what the path carries if that was too much.
+    sent: f64,
+    loss: f64,
+    carried: f64,
+    trials: u32,
+    /// The loss at the lower rate, if it stayed in the first observation.
+    stayed: Option<f64>,
+}
+
+/// The bound, while there is one.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    /// Bits per second.
+    rate: f64,
+    /// The rate that was too much.
+    too_much: f64,
+}
+
+/// The path's own loss, and the bound that comes of other loss.
+#[derive(Debug, Default)]
 pub(crate) struct LossBound {
-    counting: Counting,
+    counting: Observation,
     /// What this feedback and the one before tell to be lost. It counts when the next feedback does not tell that it was
     /// only overtaken.
     missing: u32,
     missing_before: u32,
-    /// The newest is at `next - 1`.
-    ring: [Observation; OBSERVATIONS],
-    next: usize,
-    len: usize,
-    /// The path's own loss, as believed.
     own: f64,
-    /// Bits per second, while loss bounds the rate.
-    bound: Option<f64>,
-    /// The loss that made the bound.
-    cause: f64,
-    falling: bool,
-    /// Observations since the bound fell.
-    clean: u32,
+    bound: Option<Bound>,
+    experiment: Option<Experiment>,
+    /// What was sent before shows nothing of the last fall.
+    fell: Micros,
 }
 
 impl LossBound {
-    pub(crate) fn new() -> LossBound {
-        LossBound {
-            counting: Counting::default(),
-            missing: 0,
-            missing_before: 0,
-            ring: [Observation::default(); OBSERVATIONS],
-            next: 0,
-            len: 0,
-            own: 0.01,
-            bound: None,
-            cause: 0.0,
-            falling: false,
-            clean: 0,
-        }
-    }
-
-    /// The bound, while there is one.
+    /// Bits per second, while loss bounds the rate.
     pub(crate) fn bound(&self) -> Option<f64> {
-        self.bound
+        self.bound.map(|bound| bound.rate)
     }
 
-    /// Whether the last observation lowered the bound.
+    /// Whether the bound has just fallen.
     pub(crate) fn falling(&self) -> bool {
-        self.falling
+        self.experiment.is_some()
     }
 
     /// The share that the path loses whatever is sent.
@@ -109,145 +100,122 @@ impl LossBound {
         self.own
     }
 
-    /// Notes the fate of a packet; those sent before `since` belong to an outage and do not count.
+    /// Notes the fate of a packet.
     pub(crate) fn settled(&mut self, sent: Micros, bytes: u16, arrived: bool) {
+        if sent < self.fell {
+            return;
+        }
+        self.missing += u32::from(!arrived);
         let counting = &mut self.counting;
         counting.since.get_or_insert(sent);
         counting.until = counting.until.max(sent);
         counting.bytes += u64::from(bytes);
         counting.packets += 1;
-        self.missing += u32::from(!arrived);
     }
 
-    /// A packet that was counted as lost has arrived.
+    /// A packet that was told to be lost has arrived.
     pub(crate) fn arrived_late(&mut self) {
         self.missing_before = self.missing_before.saturating_sub(1);
     }
 
     /// Forgets what is being counted: an outage says nothing about rates.
     pub(crate) fn skip(&mut self) {
-        self.counting = Counting::default();
+        self.counting = Observation::default();
         (self.missing, self.missing_before) = (0, 0);
     }
 
-    /// Closes the observation if it is complete. `rate` is what is sent at most if loss sets no bound.
-    pub(crate) fn update(&mut self, rate: f64) {
+    /// A feedback has been read. `rate` is what may be sent if loss sets no bound.
+    pub(crate) fn update(&mut self, rate: f64, now: Micros) {
         let missing = std::mem::take(&mut self.missing);
-        self.counting.lost += std::mem::replace(&mut self.missing_before, missing);
-        let span = self
-            .counting
-            .since
-            .map_or(Duration::ZERO, |since| self.counting.until.since(since));
-        let complete = span >= SPAN && self.counting.packets >= PACKETS;
-        if !complete && span < SPAN_MOST {
+        let lost = std::mem::replace(&mut self.missing_before, missing);
+        self.counting.lost = (self.counting.lost + lost).min(self.counting.packets);
+        if self.counting.is_enough(self.own) {
+            let seen = std::mem::take(&mut self.counting);
+            match self.experiment.take() {
+                Some(experiment) => self.judge(experiment, seen),
+                None => self.watch(seen, rate, now),
+            }
+        }
+        self.bound = self.bound.filter(|bound| bound.rate < rate);
+    }
+
+    /// Looks for loss that is neither the path's own nor chance.
+    fn watch(&mut self, seen: Observation, rate: f64, now: Micros) {
+        let (loss, sent, current) = (seen.loss(), seen.rate(), self.bound().unwrap_or(rate));
+        let likely = self.own.max(0.01);
+        let chance = DEVIATIONS * (likely * (1.0 - likely) / f64::from(seen.packets)).sqrt();
+        if loss <= self.own + chance.max(EXCESS) {
+            let learn = if loss + chance < self.own { LEARN_LESS } else { LEARN };
+            self.own += learn * (loss - self.own);
+            self.bound = self.bound.map(Bound::grown);
             return;
         }
-        let counted = std::mem::take(&mut self.counting);
-        let seen = Observation {
-            rate: counted.bytes as f64 * 8.0 / span.as_secs_f64(),
-            packets: f64::from(counted.packets),
-            lost: f64::from(counted.lost.min(counted.packets)),
-        };
-        if self.contradicts(&seen) {
-            self.len = 0;
-        }
-        self.keep(seen);
-        self.decide(&seen, rate);
-        if self.bound.is_some_and(|bound| bound >= rate) {
-            self.bound = None;
-        }
-    }
-
-    fn decide(&mut self, seen: &Observation, rate: f64) {
-        let share = seen.lost / seen.packets.max(1.0);
-        let delivered = seen.rate * (1.0 - share) / (1.0 - self.own);
-        let current = self.bound.unwrap_or(rate);
-        let free = self.fit(f64::INFINITY);
-        let kept = self
-            .bound
-            .map(|bound| self.fit(bound))
-            .filter(|kept| kept.likelihood > free.likelihood);
-        let as_now = kept.unwrap_or(free);
-        let lower = [delivered, current * 0.95, current * 0.85]
-            .into_iter()
-            .filter(|bound| *bound < current);
-        let lower = lower.map(|bound| (bound, self.fit(bound)));
-        let best = lower.max_by(|(_, one), (_, other)| one.likelihood.total_cmp(&other.likelihood));
-        self.falling = false;
-        match best {
-            Some((bound, fit)) if fit.likelihood > as_now.likelihood + BIAS => {
-                self.believe(fit.own);
-                self.falling = true;
-                self.clean = 0;
-                if self.bound.is_none() || share > self.cause {
-                    self.cause = share;
-                }
-                self.bound = Some(bound.max(current * LEAST));
-            }
-            Some(_) | None => {
-                self.believe(as_now.own);
-                self.clean = self.clean.saturating_add(1);
-                let growth = if self.clean > CLEAN { GROWTH_CLEAN } else { GROWTH };
-                let owned = kept.is_none() && self.own > OWNED * self.cause;
-                self.bound = self.bound.filter(|_| !owned).map(|bound| bound * growth);
-            }
-        }
-    }
-
-    /// The path's own loss that explains the observations best if the path carries `bound`, and how well it does.
-    fn fit(&self, bound: f64) -> Fit {
-        let excess = |seen: &Observation| (1.0 - bound / seen.rate).clamp(0.0, 0.99);
-        let (mut lost, mut packets) = (BELIEF * self.own, BELIEF);
-        for (weight, seen) in self.weighted() {
-            let excess = excess(seen);
-            lost += weight * (seen.lost - seen.packets * excess);
-            packets += weight * seen.packets * (1.0 - excess);
-        }
-        let own = (lost / packets).clamp(0.001, 0.5);
-        let likelihood = self.weighted().map(|(weight, seen)| {
-            let loss = (own + (1.0 - own) * excess(seen)).clamp(0.001, 0.99);
-            weight * (seen.lost * loss.ln() + (seen.packets - seen.lost) * (1.0 - loss).ln())
+        let carried = sent * (1.0 - loss) / (1.0 - self.own);
+        let used = sent > current * USED;
+        let rate = if used { carried.clamp(current * FALL.0, current * FALL.1) } else { current * USED };
+        self.bound = Some(Bound { rate, too_much: current });
+        self.experiment = used.then_some(Experiment {
+            sent,
+            loss,
+            carried,
+            trials: 0,
+            stayed: None,
         });
-        Fit {
-            own,
-            likelihood: likelihood.sum(),
-        }
+        self.fell = now;
+        self.skip();
     }
 
-    /// Whether an observation has another loss than the rest at about its rate, beyond chance: the path has changed.
-    fn contradicts(&self, seen: &Observation) -> bool {
-        let alike = |other: &&Observation| (other.rate / seen.rate.max(1.0) - 1.0).abs() < 0.15;
-        let (mut packets, mut lost) = (0.0, 0.0);
-        for (_, other) in self.weighted().filter(|(_, other)| alike(other)) {
-            packets += other.packets;
-            lost += other.lost;
+    /// Looks at what became of the loss at a lower rate. One large frame may overflow a short queue at any rate, so the
+    /// lesser loss of two observations counts.
+    fn judge(&mut self, mut experiment: Experiment, seen: Observation) {
+        let (loss, sent) = (seen.loss(), seen.rate());
+        if sent > experiment.sent * LOWER && experiment.trials < TRIALS {
+            experiment.trials += 1;
+            self.experiment = Some(experiment);
+            return;
         }
-        if packets < f64::from(PACKETS) {
-            return false;
+        let if_too_much = (1.0 - experiment.carried / sent).max(self.own);
+        if loss <= (if_too_much + experiment.loss) / 2.0 {
+            return;
         }
-        let usual = ((lost + 1.0) / (packets + 2.0)).clamp(0.005, 0.5);
-        let share = seen.lost / seen.packets.max(1.0);
-        let spread = (usual * (1.0 - usual) / seen.packets.max(1.0)).sqrt();
-        (share - usual).abs() > 3.0 * spread
+        let Some(first) = experiment.stayed.replace(loss) else {
+            self.experiment = Some(experiment);
+            return;
+        };
+        let loss = loss.min(first);
+        self.own = loss.min(OWN_MOST);
+        self.bound = self.bound.filter(|_| loss > OWN_MOST);
+    }
+}
+
+impl Observation {
+    fn is_enough(&self, own: f64) -> bool {
+        let span = self.span();
+        let much = self.packets >= PACKETS_LEAST && self.loss() > own + MUCH;
+        span >= SPAN_MOST || (span >= SPAN && self.packets >= PACKETS) || (span >= SPAN_LEAST && much)
     }
 
-    fn believe(&mut self, own: f64) {
-        self.own += 0.3 * (own - self.own);
+    fn span(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| self.until.since(since))
     }
 
-    fn keep(&mut self, seen: Observation) {
-        if let Some(place) = self.ring.get_mut(self.next) {
-            *place = seen;
+    fn loss(&self) -> f64 {
+        f64::from(self.lost) / f64::from(self.packets.max(1))
+    }
+
+    /// Bits per second that were sent.
+    fn rate(&self) -> f64 {
+        self.bytes as f64 * 8.0 / self.span().as_secs_f64().max(0.001)
+    }
+}
+
+impl Bound {
+    fn grown(self) -> Bound {
+        let near = NEAR.contains(&(self.rate / self.too_much));
+        let growth = if near { GROWTH_NEAR } else { GROWTH };
+        Bound {
+            rate: self.rate * growth,
+            ..self
         }
-        self.next = (self.next + 1) % OBSERVATIONS;
-        self.len = (self.len + 1).min(OBSERVATIONS);
-    }
-
-    /// The observations with their weights, the newest first.
-    fn weighted(&self) -> impl Iterator<Item = (f64, &Observation)> {
-        let newest_first =
-            (1..=self.len).filter_map(|back| self.ring.get((self.next + OBSERVATIONS - back) % OBSERVATIONS));
-        let weights = std::iter::successors(Some(1.0), |weight| Some(weight * FADE));
-        weights.zip(newest_first)
     }
 }

@@ -5,13 +5,32 @@ use std::time::Duration;
 use crate::cluster::Cluster;
 use crate::{Micros, Probe};
 
-/// The first probe is so many times the first estimate, the later ones so many times the estimate.
-const FIRST: f64 = 3.0;
-const LATER: f64 = 2.0;
+/// How a probe is made: so many times the estimate, for so long.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    factor: f64,
+    span: Duration,
+}
+
+/// The very first one.
+const FIRST: Step = Step {
+    factor: 3.0,
+    span: Duration::from_millis(30),
+};
+/// While the path was not seen to be full lately.
+const BOLD: Step = Step {
+    factor: 2.0,
+    span: Duration::from_millis(30),
+};
+/// Else: long enough to meet the frames of others on the path, and less of a burden.
+const CAREFUL: Step = Step {
+    factor: 1.5,
+    span: Duration::from_millis(60),
+};
+/// What was seen of the path is of use for so long.
+const LATELY: Duration = Duration::from_secs(20);
 /// No probe asks for more than this multiple of what the sender would send.
 const ABOVE_DEMAND: f64 = 1.5;
-/// A probe that showed this share of its rate is followed by the next one at once.
-const GO_ON: f64 = 0.7;
 const NEAR: f64 = 1.2;
 const FAR: f64 = 1.5;
 /// Between probes while the sender wants more than the estimate.
@@ -93,7 +112,7 @@ impl Probing {
     /// When something is to be done, for a sender whose estimate is `estimate`.
     pub(crate) fn poll_timeout(&self, estimate: f64) -> Option<Micros> {
         match &self.stage {
-            Stage::Idle => self.target(estimate).map(|_| self.next),
+            Stage::Idle => self.most(estimate).map(|_| self.next),
             Stage::Sending(cluster) => Some(cluster.next_due().min(cluster.started + FILL)),
             Stage::Waiting(_, until) => Some(*until + AWAIT),
         }
@@ -155,14 +174,11 @@ impl Probing {
         if !cluster.is_settled() && now < *until {
             return None;
         }
-        let bitrate = cluster.bitrate;
         let Some(shown) = cluster.result(own) else {
             self.failed(now);
             return None;
         };
         self.failures = 0;
-        let go_on = shown.rate > bitrate * GO_ON;
-        self.end(if go_on { Duration::ZERO } else { INTERVAL }, now);
         // A full path may be shared, and a probe pushes others aside: near the goal, growing will do.
         let rate = match shown.rate / estimate {
             _ if !shown.full => shown.rate,
@@ -170,6 +186,12 @@ impl Probing {
             far if far < FAR => (estimate + shown.rate) / 2.0,
             _ => shown.rate,
         };
+        let wait = match shown.full {
+            false => Duration::ZERO,
+            true if rate > estimate => PAUSE,
+            true => INTERVAL,
+        };
+        self.end(wait, now);
         (rate > estimate).then_some(rate)
     }
 
@@ -186,12 +208,14 @@ impl Probing {
     }
 
     fn begin(&mut self, situation: &Situation, now: Micros) {
-        let Some(target) = self.target(situation.estimate) else {
+        let step = match situation.decreased {
+            _ if self.clusters == 0 => FIRST,
+            Some(at) if now.since(at) < LATELY => CAREFUL,
+            Some(_) | None => BOLD,
+        };
+        let Some(most) = self.most(situation.estimate).filter(|_| now >= self.next) else {
             return;
         };
-        if now < self.next {
-            return;
-        }
         let overused = situation
             .decreased
             .is_some_and(|at| now.since(at) < AFTER_OVERUSE);
@@ -199,10 +223,11 @@ impl Probing {
             self.next = now + PAUSE;
             return;
         }
-        self.again = None;
+        let again = self.again.take().unwrap_or(0.0);
+        let target = again.max(situation.estimate * step.factor).min(most);
         self.clusters = self.clusters.wrapping_add(1);
         let mark = (self.clusters % 255) as u8 + 1;
-        self.stage = Stage::Sending(Cluster::new(mark, target, now));
+        self.stage = Stage::Sending(Cluster::new(mark, target, step.span, now));
     }
 
     fn end(&mut self, wait: Duration, now: Micros) {
@@ -211,14 +236,9 @@ impl Probing {
         self.next = now + wait;
     }
 
-    /// The rate of the next probe; `None` if the estimate satisfies the sender.
-    fn target(&self, estimate: f64) -> Option<f64> {
-        let most = self
-            .demand
-            .map_or(self.most, |demand| self.most.min(demand * ABOVE_DEMAND));
-        let satisfied = self.demand.map_or(self.most, |demand| self.most.min(demand));
-        let factor = if self.clusters == 0 { FIRST } else { LATER };
-        let target = self.again.unwrap_or(0.0).max(estimate * factor).min(most);
-        (estimate < satisfied).then_some(target)
+    /// The highest rate that a probe may have; `None` if the estimate satisfies the sender.
+    fn most(&self, estimate: f64) -> Option<f64> {
+        let of_demand = |times: f64| self.demand.map_or(self.most, |demand| self.most.min(demand * times));
+        (estimate < of_demand(1.0)).then(|| of_demand(ABOVE_DEMAND))
     }
 }
