@@ -33,6 +33,8 @@ const USED: f64 = 0.8;
 /// cannot send less, and nothing is gained by asking for it.
 const LOWER: f64 = 0.97;
 const TRIALS: u32 = 4;
+/// Loss stayed if so much of it did; not all, since it was chance in part that made it suspicious.
+const STAYED: f64 = 0.33;
 /// Growth for each observation without excess: fast, slow near the rate that was too much, and fast again beyond it.
 const GROWTH: f64 = 1.08;
 const GROWTH_NEAR: f64 = 1.02;
@@ -165,8 +167,8 @@ impl LossBound {
         self.skip();
     }
 
-    /// Looks at what became of the loss at a lower rate. One large frame may overflow a short queue at any rate, so the
-    /// lesser loss of two observations counts.
+    /// Looks at what became of the loss at a lower rate. One large frame may overflow a short queue at any rate, so it
+    /// must stay in two observations.
     fn judge(&mut self, mut experiment: Experiment, seen: Observation) {
         let (loss, sent) = (seen.loss(), seen.rate());
         if sent > experiment.sent * LOWER && experiment.trials < TRIALS {
@@ -175,14 +177,14 @@ impl LossBound {
             return;
         }
         let if_too_much = (1.0 - experiment.carried / sent).max(self.own);
-        if loss <= (if_too_much + experiment.loss) / 2.0 {
+        if loss <= if_too_much + STAYED * (experiment.loss - if_too_much) {
             return;
         }
         let Some(first) = experiment.stayed.replace(loss) else {
             self.experiment = Some(experiment);
             return;
         };
-        let loss = loss.min(first);
+        let loss = (loss + first) / 2.0;
         self.own = loss.min(OWN_MOST);
         self.bound = self.bound.filter(|_| loss > OWN_MOST);
     }
