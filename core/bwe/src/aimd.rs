@@ -36,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) throughput: Option<f64>,
     pub(crate) queue: Duration,
     pub(crate) round_trip: Duration,
+    /// There is no use in a higher rate.
+    pub(crate) useful: f64,
 }
 
 /// What happened to the rate last.
@@ -165,7 +167,7 @@ impl Aimd {
         } else {
             (self.rate * (GROWTH.powf(seconds) - 1.0)).max(1000.0 * seconds)
         };
-        let most = arrives * AHEAD + AHEAD_BITS;
+        let most = (arrives * AHEAD + AHEAD_BITS).min(seen.useful);
         self.rate = self.rate.max((self.rate + more).min(most));
     }
 

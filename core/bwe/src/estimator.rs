@@ -6,6 +6,7 @@ use crate::aimd::{Aimd, Phase, Seen as Shown};
 use crate::groups::{Groups, Seen};
 use crate::history::{History, Settled};
 use crate::loss::LossBound;
+use crate::meter::Meter;
 use crate::probing::{Probing, Situation};
 use crate::queueing::Queueing;
 use crate::reports::Reports;
@@ -22,6 +23,16 @@ const TRANSPORT_WIDE_FRESH: Duration = Duration::from_secs(10);
 const WINDOW: Duration = Duration::from_millis(500);
 const WINDOW_FULL: Duration = Duration::from_millis(200);
 const FULL: Duration = Duration::from_millis(50);
+/// A sender below this share of the estimate is limited by itself.
+const APPLICATION: f64 = 0.7;
+/// For so long after overuse it is delay that limits the estimate.
+const DELAY: Duration = Duration::from_secs(10);
+/// Without any transport-wide feedback after so many probes, the receiver gives none, and probes are in vain.
+const BLIND: u32 = 2;
+/// A datagram has no more bytes.
+const DATAGRAM: usize = 65_535;
+/// The pacer's rate in tenths of the estimate: a large frame should leave in a fraction of its time.
+const PACE_TENTHS: u64 = 25;
 /// For want of feedback the rate sinks by so much each time.
 const SILENT: f64 = 0.7;
 
@@ -39,6 +50,7 @@ pub struct Estimator {
     probing: Probing,
     silence: Silence,
     reports: Reports,
+    application: Meter,
     /// Transport-wide feedback came last at this time.
     transport_wide: Option<Micros>,
     round_trip: Duration,
@@ -66,6 +78,7 @@ impl Estimator {
             probing: Probing::new(settings.max as f64),
             silence: Silence::new(),
             reports: Reports::new(start),
+            application: Meter::default(),
             transport_wide: None,
             round_trip: Duration::from_millis(100),
             round_trip_known: false,
@@ -77,7 +90,12 @@ impl Estimator {
 
     /// Notes that a packet leaves, `bytes` on the wire with its UDP and IP headers, and gives the transport-wide
     /// sequence number that it must carry.
-    pub fn sent(&mut self, bytes: usize, _kind: Sent, now: Micros) -> u16 {
+    pub fn sent(&mut self, bytes: usize, kind: Sent, now: Micros) -> u16 {
+        let bytes = bytes.min(DATAGRAM);
+        match kind {
+            Sent::Media | Sent::Retransmission => self.application.add(bytes, now),
+            Sent::Probe | Sent::Padding => {}
+        }
         let cluster = self.probing.sent(bytes, self.round_trip, now);
         self.silence.sent(now);
         self.history.push(bytes, cluster, now)
@@ -156,6 +174,14 @@ impl Estimator {
         self.estimate
     }
 
+    /// Bits per second at which the pacer should send: two and a half times the estimate, and no less than the probe under
+    /// way.
+    #[must_use]
+    pub fn pace(&self) -> u64 {
+        let probe = self.probing.bitrate().unwrap_or(0);
+        (self.estimate / 10).saturating_mul(PACE_TENTHS).max(probe)
+    }
+
     /// The round-trip time, smoothed; 100 ms before anything is known.
     #[must_use]
     pub fn round_trip(&self) -> Duration {
@@ -205,9 +231,15 @@ impl Estimator {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Micros> {
         // Before the first packet there is nobody to probe.
-        let silence = self.silence.poll_timeout()?;
-        let probing = self.probing.poll_timeout(self.estimate as f64);
-        Some(probing.map_or(silence, |probing| probing.min(silence)))
+        let probing = self
+            .silence
+            .has_begun()
+            .then(|| self.probing.poll_timeout(self.estimate as f64));
+        self.silence
+            .poll_timeout()
+            .into_iter()
+            .chain(probing.flatten())
+            .min()
     }
 
     /// Time has passed: missing feedback lowers the estimate, and probes begin.
@@ -218,12 +250,15 @@ impl Estimator {
             self.reports.follow(lower);
             self.combine(now);
         }
+        let blind = self.transport_wide.is_none() && self.probing.failures() >= BLIND;
         let situation = Situation {
             estimate: self.estimate as f64,
             decreased: self.aimd.decreased(),
-            troubled: self.loss_bound.bound().is_some() || self.silence.is_on(),
+            troubled: self.loss_bound.bound().is_some() || self.silence.is_on() || blind,
         };
-        self.probing.handle_timeout(&situation, now);
+        if self.silence.has_begun() {
+            self.probing.handle_timeout(&situation, now);
+        }
     }
 
     /// The probe under way, if any. The sender fills it with retransmissions or padding.
@@ -266,6 +301,7 @@ impl Estimator {
             throughput: throughput.map(|rate| rate / lossless),
             queue,
             round_trip: self.round_trip,
+            useful: self.probing.useful(),
         };
         self.aimd.update(shown, now);
         if shown.usage == Usage::Over {
@@ -285,14 +321,15 @@ impl Estimator {
     fn combine(&mut self, now: Micros) {
         let (min, max) = (self.settings.min as f64, self.settings.max as f64);
         let (mut rate, mut limit) = (max, Limit::Settings);
+        let transport_wide = self.has_transport_wide(now);
+        self.aimd.set_between(min, max);
         let mut bound = |by: f64, why: Limit| {
             if by < rate {
                 (rate, limit) = (by, why);
             }
         };
-        if self.has_transport_wide(now) {
-            self.aimd.set_between(min, max);
-            bound(self.aimd.rate(), Limit::Delay);
+        if transport_wide {
+            bound(self.aimd.rate(), self.without_loss(now));
             if let Some(by) = self.loss_bound.bound() {
                 bound(by, Limit::Loss);
             }
@@ -307,8 +344,19 @@ impl Estimator {
         }
         self.estimate = (rate.clamp(min, max)) as u64;
         self.limit = limit;
-        if self.has_transport_wide(now) {
+        if transport_wide {
             self.reports.follow(self.estimate as f64);
+        }
+    }
+
+    /// What limits the rate that delay allows.
+    fn without_loss(&self, now: Micros) -> Limit {
+        if self.aimd.decreased().is_some_and(|at| now.since(at) < DELAY) {
+            Limit::Delay
+        } else if self.application.rate() < self.aimd.rate() * APPLICATION {
+            Limit::Application
+        } else {
+            Limit::None
         }
     }
 

@@ -46,7 +46,6 @@ pub(crate) struct History {
     next: u16,
     len: usize,
     last: Micros,
-    in_flight: usize,
 }
 
 impl History {
@@ -56,18 +55,12 @@ impl History {
             next: 0,
             len: 0,
             last: Micros::ZERO,
-            in_flight: 0,
         }
-    }
-
-    /// Bytes of which nothing is known yet.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight
     }
 
     pub(crate) fn push(&mut self, bytes: usize, cluster: u8, now: Micros) -> u16 {
         if now.since(self.last) > PAUSE {
-            (self.len, self.in_flight) = (0, 0);
+            self.len = 0;
         }
         self.last = self.last.max(now);
         if self.len == self.ring.len() {
@@ -83,7 +76,6 @@ impl History {
                 cluster,
             };
         }
-        self.in_flight += usize::from(bytes);
         self.next = sequence.wrapping_add(1);
         self.len += 1;
         sequence
@@ -102,9 +94,6 @@ impl History {
         }
         record.fate = if arrived { Fate::Arrived } else { Fate::Lost };
         let record = *record;
-        if before == Fate::Unknown {
-            self.in_flight = self.in_flight.saturating_sub(usize::from(record.bytes));
-        }
         let old = (now.0 as u32).wrapping_sub(record.sent);
         Some(Settled {
             sent: Micros(now.0.saturating_sub(u64::from(old))),
@@ -117,10 +106,8 @@ impl History {
     /// Doubles the ring while the oldest packet is still of interest and the bound allows, else forgets that packet.
     fn make_room(&mut self) {
         let oldest = self.next.wrapping_sub(self.len as u16);
-        let waiting = self.at(oldest).filter(|record| record.fate == Fate::Unknown);
-        let forgotten = waiting.map(|record| usize::from(record.bytes));
-        if self.ring.len() >= MOST || (forgotten.is_none() && !self.ring.is_empty()) {
-            self.in_flight = self.in_flight.saturating_sub(forgotten.unwrap_or(0));
+        let settled = self.at(oldest).is_some_and(|record| record.fate != Fate::Unknown);
+        if self.ring.len() >= MOST || settled {
             self.len = self.len.saturating_sub(1);
             return;
         }
@@ -159,7 +146,6 @@ mod tests {
         assert_eq!(size_of::<Record>(), 8);
         let mut history = filled(10_000);
         assert_eq!(history.ring.len(), MOST);
-        assert_eq!(history.in_flight(), MOST * 1000);
         assert_eq!(history.settle(0, true, Micros(10_000)), None);
     }
 
@@ -179,7 +165,7 @@ mod tests {
             let number = history.push(100, 0, Micros(index));
             history.settle(number, index % 7 != 0, Micros(index));
         }
-        assert_eq!((history.ring.len(), history.in_flight()), (FEWEST, 0));
+        assert_eq!(history.ring.len(), FEWEST);
     }
 
     #[test]
@@ -199,14 +185,12 @@ mod tests {
         assert_eq!(history.settle(1, true, Micros(9)), None);
         assert_eq!(history.settle(1, false, Micros(9)), None);
         assert_eq!(history.settle(3, true, Micros(9)), None);
-        assert_eq!(history.in_flight(), 2000);
     }
 
     #[test]
     fn a_pause_forgets_what_was_sent_before_it() {
         let mut history = filled(3);
         let number = history.push(10, 0, Micros::from_seconds(5));
-        assert_eq!(history.in_flight(), 10);
         assert_eq!(history.settle(0, true, Micros::from_seconds(5)), None);
         assert!(history.settle(number, true, Micros::from_seconds(5)).is_some());
     }

@@ -10,6 +10,7 @@ mod estimator;
 mod groups;
 mod history;
 mod loss;
+mod meter;
 mod micros;
 mod pacer;
 mod probing;

@@ -147,15 +147,26 @@ impl LossBound {
         let likely = self.own.max(0.01);
         let chance = DEVIATIONS * (likely * (1.0 - likely) / f64::from(seen.packets)).sqrt();
         if loss <= self.own + chance.max(EXCESS) {
-            let learn = if loss + chance < self.own { LEARN_LESS } else { LEARN };
+            let learn = if loss + chance < self.own {
+                LEARN_LESS
+            } else {
+                LEARN
+            };
             self.own += learn * (loss - self.own);
             self.bound = self.bound.map(Bound::grown);
             return;
         }
         let carried = sent * (1.0 - loss) / (1.0 - self.own);
         let used = sent > current * USED;
-        let rate = if used { carried.clamp(current * FALL.0, current * FALL.1) } else { current * USED };
-        self.bound = Some(Bound { rate, too_much: current });
+        let rate = if used {
+            carried.clamp(current * FALL.0, current * FALL.1)
+        } else {
+            current * USED
+        };
+        self.bound = Some(Bound {
+            rate,
+            too_much: current,
+        });
         self.experiment = used.then_some(Experiment {
             sent,
             loss,

@@ -39,6 +39,8 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const SOON_AGAIN: u32 = 4;
 /// After the demand rose, a probe need not wait longer than this after the last one.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The demand has risen if it is so many times what it was at the last probe.
+const ROSE: f64 = 1.2;
 /// No probe so soon after overuse: the capacity is known.
 const AFTER_OVERUSE: Duration = Duration::from_secs(2);
 /// A sender that has not filled a cluster within this time has nothing to fill it with.
@@ -69,6 +71,8 @@ pub(crate) struct Probing {
     stage: Stage,
     most: f64,
     demand: Option<f64>,
+    /// What it was at the last probe, to see when it has risen.
+    demand_probed: f64,
     /// A rate that worked before, to be tried again.
     again: Option<f64>,
     clusters: u32,
@@ -84,6 +88,7 @@ impl Probing {
             stage: Stage::Idle,
             most,
             demand: None,
+            demand_probed: 0.0,
             again: None,
             clusters: 0,
             next: Micros::ZERO,
@@ -93,15 +98,26 @@ impl Probing {
     }
 
     pub(crate) fn demand(&mut self, bitrate: f64) {
-        if self.demand.is_none_or(|before| bitrate > before) && self.clusters > 0 {
+        if bitrate > self.demand_probed * ROSE && self.clusters > 0 {
             self.next = self.next.min(self.ended + PAUSE);
+            self.demand_probed = bitrate;
         }
         self.demand = Some(bitrate);
     }
 
-    /// After an outage: what worked before it is tried at once.
+    /// The highest rate that is of use to the sender.
+    pub(crate) fn useful(&self) -> f64 {
+        self.of_demand(ABOVE_DEMAND)
+    }
+
+    /// Clusters in a row that told nothing.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// After an outage: half of what worked before it is tried at once.
     pub(crate) fn again(&mut self, rate: f64, now: Micros) {
-        self.again = Some(rate);
+        self.again = Some(rate / 2.0);
         self.next = self.next.min(now);
     }
 
@@ -138,6 +154,14 @@ impl Probing {
             bitrate: cluster.bitrate as u64,
             cluster: self.clusters,
         })
+    }
+
+    /// The rate of the cluster that is being sent.
+    pub(crate) fn bitrate(&self) -> Option<u64> {
+        match &self.stage {
+            Stage::Sending(cluster) => Some(cluster.bitrate as u64),
+            Stage::Idle | Stage::Waiting(..) => None,
+        }
     }
 
     /// Notes that a packet leaves; gives the mark for its record, 0 outside of clusters.
@@ -223,6 +247,7 @@ impl Probing {
             self.next = now + PAUSE;
             return;
         }
+        self.demand_probed = self.demand.unwrap_or(self.most);
         let again = self.again.take().unwrap_or(0.0);
         let target = again.max(situation.estimate * step.factor).min(most);
         self.clusters = self.clusters.wrapping_add(1);
@@ -238,7 +263,12 @@ impl Probing {
 
     /// The highest rate that a probe may have; `None` if the estimate satisfies the sender.
     fn most(&self, estimate: f64) -> Option<f64> {
-        let of_demand = |times: f64| self.demand.map_or(self.most, |demand| self.most.min(demand * times));
-        (estimate < of_demand(1.0)).then(|| of_demand(ABOVE_DEMAND))
+        (estimate < self.of_demand(1.0)).then(|| self.useful())
+    }
+
+    /// So many times the demand, within the settings.
+    fn of_demand(&self, times: f64) -> f64 {
+        self.demand
+            .map_or(self.most, |demand| self.most.min(demand * times))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Silence {
     limit: Duration,
     unanswered_since: Option<Micros>,
     unanswered: u32,
-    last_sent: Micros,
+    last_sent: Option<Micros>,
     next_cut: Micros,
     /// The estimate before the first cut.
     before: Option<f64>,
@@ -32,14 +32,14 @@ impl Silence {
             limit: REPORTS,
             unanswered_since: None,
             unanswered: 0,
-            last_sent: Micros::ZERO,
+            last_sent: None,
             next_cut: Micros::ZERO,
             before: None,
         }
     }
 
     pub(crate) fn sent(&mut self, now: Micros) {
-        self.last_sent = now;
+        self.last_sent = Some(now);
         self.unanswered = self.unanswered.saturating_add(1);
         if self.unanswered_since.is_none() {
             self.unanswered_since = Some(now);
@@ -59,6 +59,11 @@ impl Silence {
         self.before.take()
     }
 
+    /// Whether anything was ever sent.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.last_sent.is_some()
+    }
+
     /// Whether the estimate is lowered now for want of feedback.
     pub(crate) fn is_on(&self) -> bool {
         self.before.is_some()
@@ -74,7 +79,7 @@ impl Silence {
             return false;
         }
         self.next_cut = now + PAUSE;
-        if now.since(self.last_sent) > YOUNG {
+        if self.last_sent.is_none_or(|at| now.since(at) > YOUNG) {
             // The sender paused, so nothing is missing; the next packet starts the clock again.
             (self.unanswered_since, self.unanswered) = (None, 0);
             return false;

@@ -12,8 +12,6 @@ const FEEDBACK_EACH: Duration = Duration::from_millis(50);
 const AUDIO_EACH: Duration = Duration::from_millis(20);
 const AUDIO_BYTES: usize = 130;
 const PADDING_MOST: usize = 300;
-/// The pacer's rate in halves of the estimate.
-const PACE_HALVES: u64 = 5;
 /// A receiver's clock counts quarters of a millisecond, has an origin of its own and runs too fast.
 const CLOCK_STEP: i64 = 250;
 const CLOCK_ORIGIN: i64 = 7_777_777_000;
@@ -255,10 +253,7 @@ impl Call {
             .estimate()
             .saturating_sub(self.repeated_rate as u64);
         self.source.follow(left, demand, now);
-        let probe = self.estimator.probe(micros(now));
-        let pace = self.estimator.estimate() / 2 * PACE_HALVES;
-        self.pacer
-            .set_rate(pace.max(probe.map_or(0, |probe| probe.bitrate)));
+        self.pacer.set_rate(self.estimator.pace());
         if now >= self.next_audio {
             self.next_audio = now + AUDIO_EACH;
             self.push(AUDIO_BYTES, Sent::Media, Priority::Audio, link, now);
@@ -310,6 +305,7 @@ impl Call {
         self.sent += 1;
     }
 
+    #[expect(clippy::indexing_slicing, reason = "the line before makes room")]
     fn sample(&mut self, at: Duration) -> &mut Sample {
         let index = (at.as_millis() / SAMPLE.as_millis()) as usize;
         if index >= self.samples.len() {

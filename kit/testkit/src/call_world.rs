@@ -171,7 +171,7 @@ impl CallWorld {
     #[must_use]
     pub fn queue_95(&self, call: usize, seconds: Range<u64>) -> Duration {
         let during = Duration::from_secs(seconds.start)..Duration::from_secs(seconds.end);
-        let queueing = self.calls[call].queueing().iter();
+        let queueing = self.calls.get(call).into_iter().flat_map(Call::queueing);
         let mut waits: Vec<_> = queueing
             .filter(|(at, _)| during.contains(at))
             .map(|(_, waited)| *waited)
@@ -183,7 +183,7 @@ impl CallWorld {
     /// The samples of a call with their times.
     pub fn samples(&self, call: usize, seconds: Range<u64>) -> impl Iterator<Item = (Duration, Sample)> {
         let per_second = 1000 / SAMPLE.as_millis() as u64;
-        let all = self.calls[call].samples();
+        let all = self.calls.get(call).map_or(&[][..], Call::samples);
         let first = usize::try_from(seconds.start * per_second).unwrap_or(usize::MAX);
         let now = u64::try_from(self.now.as_millis()).unwrap_or(u64::MAX) / 1000;
         let last = usize::try_from(seconds.end.min(now) * per_second).unwrap_or(usize::MAX);
