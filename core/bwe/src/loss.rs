@@ -19,7 +19,7 @@ const MUCH: f64 = 0.2;
 /// Less than this is the path's own.
 const OWN_MOST: f64 = 0.3;
 /// Loss that is not chance: at least so much beyond the path's own, and so many standard deviations.
-const EXCESS: f64 = 0.02;
+const EXCESS: f64 = 0.025;
 const DEVIATIONS: f64 = 2.5;
 /// How fast the path's own loss is learnt while nothing is suspected.
 const LEARN: f64 = 0.1;
@@ -80,6 +80,8 @@ pub(crate) struct LossBound {
     missing: u32,
     missing_before: u32,
     own: f64,
+    /// Observations without excess: the first ones make an average.
+    watched: u32,
     bound: Option<Bound>,
     experiment: Option<Experiment>,
     /// What was sent before shows nothing of the last fall.

@@ -27,8 +27,8 @@ pub struct CallScenario {
 /// All of them.
 pub const CALL_SCENARIOS: &[CallScenario] = &[
     scenario("steady 2.5 Mbit/s", steady, 60, 10, 0),
-    scenario("steady 300 kbit/s", |seed| on(link(300_000), seed), 60, 10, 0),
-    scenario("steady 15 Mbit/s", |seed| on(link(15_000_000), seed), 60, 15, 0),
+    scenario("steady 300 kbit/s", |seed| constant(300_000, seed), 60, 10, 0),
+    scenario("steady 15 Mbit/s", |seed| constant(15_000_000, seed), 60, 15, 0),
     scenario("layers on 2.2 Mbit/s", layers, 60, 10, 0),
     scenario("step up 1 to 3 Mbit/s", step_up, 60, 40, 30),
     scenario("step down 2.5 to 0.6 Mbit/s", step_down, 60, 35, 30),
@@ -80,7 +80,13 @@ fn millis(millis: u64) -> Duration {
 /// An ordinary link.
 #[must_use]
 pub fn steady(seed: Seed) -> CallWorld {
-    on(link(2_500_000), seed)
+    constant(2_500_000, seed)
+}
+
+/// The same capacity all the time.
+#[must_use]
+pub fn constant(bits_per_second: u64, seed: Seed) -> CallWorld {
+    on(link(bits_per_second), seed)
 }
 
 /// A forwarder with layers on a link that carries less than all of them.
