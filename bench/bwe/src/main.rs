@@ -83,7 +83,7 @@ fn worst(out: &mut impl Write, scenario: &CallScenario, seeds: u64) -> anyhow::R
         let world = (scenario.world)(Seed::new(seed)).run_until(scenario.seconds);
         let f = figures(scenario, &world);
         eprintln!("seed {seed} reaches {:.1} util {:.2} queue {:.0} {:.2}", f.reaches, f.utilisation, f.queue_95, f.overshoot);
-        w.0 = w.0.max(f.reaches); w.1 = w.1.min(f.utilisation); w.2 = w.2.max(f.queue_95); w.3 = w.3.max(f.overshoot);
+        eprintln!("loss {:.1}", f.loss);     w.0 = w.0.max(f.reaches); w.1 = w.1.min(f.utilisation); w.2 = w.2.max(f.queue_95); w.3 = w.3.max(f.overshoot);
         if world.calls().len() == 2 {
             let a = world.utilisation(0, scenario.settled..scenario.seconds);
             let b = world.utilisation(1, scenario.settled..scenario.seconds);

@@ -15,7 +15,7 @@ const PACKETS: u32 = 50;
 /// So soon and with so few packets if so much is lost beyond the path's own.
 const SPAN_LEAST: Duration = Duration::from_millis(200);
 const PACKETS_LEAST: u32 = 20;
-const MUCH: f64 = 0.2;
+const MUCH: f64 = 0.3;
 /// Less than this is the path's own.
 const OWN_MOST: f64 = 0.3;
 /// Loss that is not chance: at least so much beyond the path's own, and so many standard deviations.
@@ -35,9 +35,10 @@ const LOWER: f64 = 0.97;
 const TRIALS: u32 = 4;
 /// Loss stayed if so much of it did; not all, since it was chance in part that made it suspicious.
 const STAYED: f64 = 0.33;
-/// Growth for each observation without excess: fast, slow near the rate that was too much, and fast again beyond it.
+/// Growth for each observation without excess: fast, but slow near the rate that was too much, for so many of them.
 const GROWTH: f64 = 1.08;
 const GROWTH_NEAR: f64 = 1.02;
+const CLEAN: u32 = 6;
 const NEAR: std::ops::Range<f64> = 0.95..1.1;
 
 /// What is counted until it is enough.
@@ -69,6 +70,8 @@ struct Bound {
     rate: f64,
     /// The rate that was too much.
     too_much: f64,
+    /// Observations without excess since it fell.
+    clean: u32,
 }
 
 /// The path's own loss, and the bound that comes of other loss.
@@ -149,12 +152,13 @@ impl LossBound {
         let likely = self.own.max(0.01);
         let chance = DEVIATIONS * (likely * (1.0 - likely) / f64::from(seen.packets)).sqrt();
         if loss <= self.own + chance.max(EXCESS) {
+            self.watched = self.watched.saturating_add(1);
             let learn = if loss + chance < self.own {
                 LEARN_LESS
             } else {
                 LEARN
             };
-            self.own += learn * (loss - self.own);
+            self.own += learn.max(1.0 / f64::from(self.watched)) * (loss - self.own);
             self.bound = self.bound.map(Bound::grown);
             return;
         }
@@ -168,6 +172,7 @@ impl LossBound {
         self.bound = Some(Bound {
             rate,
             too_much: current,
+            clean: 0,
         });
         self.experiment = used.then_some(Experiment {
             sent,
@@ -191,13 +196,14 @@ impl LossBound {
         }
         let if_too_much = (1.0 - experiment.carried / sent).max(self.own);
         if loss <= if_too_much + STAYED * (experiment.loss - if_too_much) {
+            self.own += LEARN_LESS * (loss - self.own).min(0.0);
             return;
         }
         let Some(first) = experiment.stayed.replace(loss) else {
             self.experiment = Some(experiment);
             return;
         };
-        let loss = (loss + first) / 2.0;
+        let loss = loss.min(first);
         self.own = loss.min(OWN_MOST);
         self.bound = self.bound.filter(|_| loss > OWN_MOST);
     }
@@ -227,9 +233,10 @@ impl Observation {
 impl Bound {
     fn grown(self) -> Bound {
         let near = NEAR.contains(&(self.rate / self.too_much));
-        let growth = if near { GROWTH_NEAR } else { GROWTH };
+        let slow = near && self.clean < CLEAN;
         Bound {
-            rate: self.rate * growth,
+            rate: self.rate * if slow { GROWTH_NEAR } else { GROWTH },
+            clean: self.clean + 1,
             ..self
         }
     }
