@@ -13,6 +13,7 @@ mod due;
 mod forward;
 mod handle;
 mod history;
+mod links;
 mod member;
 mod meters;
 mod negotiate;

@@ -262,14 +262,15 @@ impl Worker {
         let Some(mut leg) = known.publish.take() else {
             return false;
         };
-        self.demux.forget(&leg.at);
+        let index = known.room;
+        self.forget(&leg.at);
         self.demux.remove_fragment(leg.transport.fragment());
-        if let Some(room) = self.rooms.get_mut(known.room) {
+        if let Some(room) = self.rooms.get_mut(index) {
             for track in leg.tracks.iter().flatten() {
                 room.router.unpublish(*track);
                 room.feeds.remove(track);
             }
-            self.unsettled.push(known.room);
+            self.unsettled.push(index);
         }
         leg.transport.close();
         while let Some(published) = leg.transport.poll() {
@@ -288,11 +289,12 @@ impl Worker {
         let Some(mut leg) = known.subscribe.take() else {
             return false;
         };
-        self.demux.forget(&leg.at);
+        let index = known.room;
+        self.forget(&leg.at);
         self.demux.remove_fragment(leg.transport.fragment());
-        if let Some(room) = self.rooms.get_mut(known.room) {
+        if let Some(room) = self.rooms.get_mut(index) {
             room.router.unsubscribe(MemberId(member.into()));
-            self.unsettled.push(known.room);
+            self.unsettled.push(index);
         }
         leg.transport.close();
         while let Some(subscribed) = leg.transport.poll() {

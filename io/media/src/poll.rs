@@ -1,10 +1,10 @@
 //! What transports have to say: datagrams to send, packets to forward, and what became of them.
 
-use trefoil_net::Source;
-use trefoil_peer::{Path, Published, Subscribed};
+use trefoil_peer::{Path, Published, Subscribed, Via};
 
 use crate::{
-    demux::{Known, Leg, is_success},
+    demux::{Arrival, Known, Leg, is_success},
+    links::Handed,
     outbox::Route,
     worker::Worker,
 };
@@ -15,7 +15,7 @@ impl Worker {
     }
 
     /// Takes everything that a publishing transport has to say; `source` is where its last datagram came to.
-    pub(crate) fn poll_published(&mut self, member: u32, source: Option<Source>) {
+    pub(crate) fn poll_published(&mut self, member: u32, arrival: Option<Arrival>) {
         let mut closed = false;
         loop {
             let leg = self
@@ -27,9 +27,9 @@ impl Worker {
             };
             match published {
                 Published::Datagram { path, bytes } => {
-                    let route = self.route(path, source);
+                    let route = self.route(path, arrival);
                     if is_success(&bytes) {
-                        self.learn(member, Leg::Publish, route);
+                        self.learn(member, Leg::Publish, path, arrival);
                     }
                     self.outbox.send(route, &bytes);
                 }
@@ -68,7 +68,7 @@ impl Worker {
     }
 
     /// Takes everything that a subscribing transport has to say.
-    pub(crate) fn poll_subscribed(&mut self, member: u32, source: Option<Source>) {
+    pub(crate) fn poll_subscribed(&mut self, member: u32, arrival: Option<Arrival>) {
         let mut closed = false;
         loop {
             let leg = self
@@ -80,9 +80,9 @@ impl Worker {
             };
             match subscribed {
                 Subscribed::Datagram { path, bytes } => {
-                    let route = self.route(path, source);
+                    let route = self.route(path, arrival);
                     if is_success(&bytes) {
-                        self.learn(member, Leg::Subscribe, route);
+                        self.learn(member, Leg::Subscribe, path, arrival);
                     }
                     self.outbox.send(route, &bytes);
                 }
@@ -105,27 +105,39 @@ impl Worker {
         self.plan_subscribe(member);
     }
 
-    /// How a path is answered: as its last datagram came, or as is known of it.
-    pub(crate) fn route(&self, path: Path, source: Option<Source>) -> Route {
-        let known = || self.demux.known(path).and_then(|known| known.source);
+    /// How a path is answered: as is known of it, or as its last datagram came.
+    pub(crate) fn route(&self, path: Path, arrival: Option<Arrival>) -> Route {
+        let known = self.demux.known(path).map(|known| known.arrival);
         Route {
             path,
-            source: known().or(source),
+            source: known.or(arrival).and_then(|arrival| arrival.source),
         }
     }
 
-    fn learn(&mut self, member: u32, leg: Leg, route: Route) {
-        let Some(known) = self.members.get_mut(member) else {
+    /// A transport has proved to be at an address: its datagrams are known from now on, wherever they arrive.
+    fn learn(&mut self, member: u32, leg: Leg, path: Path, arrival: Option<Arrival>) {
+        let (Some(known), Some(arrival)) = (self.members.get_mut(member), arrival) else {
             return;
         };
         let proved = match leg {
             Leg::Publish => known.publish.as_mut().map(|leg| &mut leg.at),
             Leg::Subscribe => known.subscribe.as_mut().map(|leg| &mut leg.at),
         };
-        let source = route.source;
-        if let Some(proved) = proved {
-            self.demux
-                .learn(route.path, Known { member, leg, source }, proved);
+        let Some(proved) = proved else { return };
+        let known = Known { member, leg, arrival };
+        let new = self.demux.learn(path, known, proved);
+        if new && path.via == Via::Udp && arrival.worker != self.number {
+            let (remote, worker) = (path.remote, self.number);
+            self.links.send(arrival.worker, Handed::Proved { remote, worker });
+        }
+    }
+
+    /// Forgets where a transport was.
+    pub(crate) fn forget(&mut self, at: &[(Via, std::net::SocketAddr)]) {
+        for (remote, worker) in self.demux.forget(at) {
+            if worker != self.number {
+                self.links.send(worker, Handed::Forgotten { remote });
+            }
         }
     }
 }

@@ -122,7 +122,7 @@ impl Worker {
             return;
         };
         let budget = plane.estimator().estimate();
-        let source = self.demux.known(path).and_then(|known| known.source);
+        let source = self.demux.known(path).and_then(|known| known.arrival.source);
         leg.route = Some(Route { path, source });
         leg.follow_estimate();
         self.meters.connected += 1;

@@ -11,14 +11,15 @@ use std::{
     time::Duration,
 };
 
-use trefoil_net::{Batch, Clock, Poller, Ready, Source, UdpSocket, Waker, sleep_precisely};
-use trefoil_peer::{Engine, Feedback, Path, Via};
+use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, sleep_precisely};
+use trefoil_peer::{Engine, Feedback, IceCredentials, Path, Via};
 
 use crate::{
     Command, MediaConfig, RoomKey,
-    demux::{Demux, Known, Leg, fragment_of},
+    demux::{Arrival, Demux, Known, Leg, fragment_of},
     forward::micros,
     handle::Tell,
+    links::{Handed, Links, Strayed},
     member::Member,
     meters::WorkerReading,
     outbox::{Outbox, Route},
@@ -48,6 +49,7 @@ pub(crate) struct WorkerParts {
     pub(crate) streams: Streams,
     pub(crate) poller: Poller,
     pub(crate) commands: Receiver<Command>,
+    pub(crate) links: Links,
     pub(crate) waker: Waker,
     pub(crate) notices: Tell,
     pub(crate) reading: Arc<Mutex<WorkerReading>>,
@@ -81,6 +83,7 @@ pub(crate) struct Worker {
     datagram: Vec<u8>,
     pub(crate) meters: WorkerReading,
     commands: Receiver<Command>,
+    pub(crate) links: Links,
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
     read_at: Duration,
@@ -115,6 +118,7 @@ impl Worker {
             datagram: Vec::new(),
             meters: WorkerReading::default(),
             commands: parts.commands,
+            links: parts.links,
             waker: parts.waker,
             reading: parts.reading,
             read_at: Duration::ZERO,
@@ -154,6 +158,7 @@ impl Worker {
         self.forward();
         self.outbox.batch.flush();
         self.outbox.streams.flush(&self.poller);
+        self.links.flush();
         if self.now >= next_reading {
             self.write_reading();
         }
@@ -171,6 +176,7 @@ impl Worker {
                 while let Ok(command) = self.commands.try_recv() {
                     self.obey(command);
                 }
+                self.take_handed();
             }
         }
     }
@@ -202,10 +208,70 @@ impl Worker {
             for span in received.segments() {
                 datagram.clear();
                 datagram.extend_from_slice(self.outbox.batch.bytes(span));
-                self.receive(path, Some(source), &mut datagram);
+                let arrival = Arrival {
+                    source: Some(source),
+                    worker: self.number,
+                };
+                if let Some(owner) = self.owner(path, &datagram) {
+                    let strayed = Strayed {
+                        path,
+                        socket: index,
+                        local,
+                        length: datagram.len(),
+                    };
+                    self.links.keep(owner, strayed, &datagram);
+                } else {
+                    self.receive(path, arrival, &mut datagram);
+                }
             }
         }
         self.datagram = datagram;
+    }
+
+    /// Which other worker a datagram belongs to.
+    fn owner(&self, path: Path, datagram: &[u8]) -> Option<u8> {
+        if self.demux.known(path).is_some() {
+            return None;
+        }
+        if datagram.first().is_some_and(|first| *first < 4) {
+            let named = fragment_of(datagram).and_then(IceCredentials::worker_of);
+            return named.filter(|worker| self.links.is_other(*worker));
+        }
+        self.links.owner(path)
+    }
+
+    /// Takes what other workers handed over.
+    fn take_handed(&mut self) {
+        while let Some(handed) = self.links.take() {
+            match handed {
+                Handed::Datagrams {
+                    from,
+                    strayed,
+                    mut bytes,
+                } => {
+                    let mut rest = bytes.as_mut_slice();
+                    for strayed in strayed {
+                        let Some((datagram, behind)) = rest.split_at_mut_checked(strayed.length) else {
+                            break;
+                        };
+                        rest = behind;
+                        let socket = self.outbox.sockets.get(strayed.socket);
+                        let arrival = Arrival {
+                            source: socket.map(|socket| socket.source(strayed.local)),
+                            worker: from,
+                        };
+                        self.receive(strayed.path, arrival, datagram);
+                    }
+                }
+                Handed::Stream {
+                    socket,
+                    remote,
+                    already_read,
+                } => self.adopt(socket, remote, already_read),
+                Handed::Proved { remote, worker } => self.links.remember(remote, worker),
+                Handed::Forgotten { remote } => self.links.forget(remote),
+            }
+        }
     }
 
     /// The candidate that stands for one of our addresses: itself, or the external one of its family.
@@ -223,7 +289,7 @@ impl Worker {
     }
 
     /// A datagram came, over UDP or framed over TCP.
-    pub(crate) fn receive(&mut self, path: Path, source: Option<Source>, datagram: &mut [u8]) {
+    pub(crate) fn receive(&mut self, path: Path, arrival: Arrival, datagram: &mut [u8]) {
         let first = datagram.first().copied().unwrap_or(u8::MAX);
         let known = self.demux.known(path);
         let of_fragment = if first < 4 {
@@ -233,7 +299,7 @@ impl Worker {
         };
         let known = match (known, of_fragment) {
             (Some(known), None) => known,
-            (_, Some((member, leg))) => Known { member, leg, source },
+            (_, Some((member, leg))) => Known { member, leg, arrival },
             (None, None) => {
                 self.meters.strangers += 1;
                 return;
@@ -258,7 +324,7 @@ impl Worker {
         }
         leg.heard = now;
         leg.transport.receive(path, datagram, self.clock.instant_at(now));
-        self.poll_published(known.member, known.source);
+        self.poll_published(known.member, Some(known.arrival));
     }
 
     fn receive_from_subscriber(&mut self, known: Known, path: Path, datagram: &mut [u8]) {
@@ -273,7 +339,7 @@ impl Worker {
         leg.heard = now;
         if !(128..192).contains(&datagram.first().copied().unwrap_or(0)) {
             leg.transport.receive(path, datagram, self.clock.instant_at(now));
-            return self.poll_subscribed(member, known.source);
+            return self.poll_subscribed(member, Some(known.arrival));
         }
         let Some(plane) = leg.transport.plane() else {
             return;
@@ -283,7 +349,7 @@ impl Worker {
             return;
         }
         // Whoever speaks with the right key from an address that ICE has proved is where media goes.
-        let source = known.source;
+        let source = known.arrival.source;
         leg.route = Some(Route { path, source });
         leg.transport.follow(path);
         leg.follow_estimate();
@@ -318,6 +384,7 @@ impl Worker {
         self.meters.members = self.members.len() as u64;
         self.meters.addresses = self.demux.len() as u64;
         self.meters.sums = self.outbox.batch.sums();
+        self.meters.handover_dropped = self.links.dropped;
         self.meters.turned_away = self.outbox.streams.turned_away;
         *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = self.meters;
     }

@@ -17,8 +17,8 @@ use std::{
 };
 
 use trefoil_media::{
-    Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey, Source, Told, TrackId,
-    TrackView, ViewWish,
+    Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey, Source, Tell, Told,
+    TrackId, TrackView, ViewWish,
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
@@ -78,11 +78,14 @@ impl World {
         let mut config = MediaConfig {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             start_bits_per_second: 5_000_000,
+            // More than one, so that half of all datagrams reach a worker that is not theirs.
+            workers: 3,
             ..MediaConfig::default()
         };
         change(&mut config);
         let (sender, notices) = mpsc::sync_channel(65_536);
-        let media = Media::start(&config, Arc::new(move |notice| sender.try_send(notice).is_ok())).unwrap();
+        let tell: Tell = Arc::new(move |notice| sender.try_send(notice).is_ok());
+        let media = Media::start(&config, &tell).unwrap();
         let server = media.listening()[0];
         Self {
             media,
