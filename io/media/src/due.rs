@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::{timers::Timer, worker::Worker};
 
-/// A client that is not heard for so long has gone (RFC 7675, section 5.1).
-const CONSENT: Duration = Duration::from_secs(30);
 /// How often a transport is looked after at least, and how often subscribers get reports.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -21,8 +19,14 @@ impl Worker {
         }
     }
 
+    /// For how long a client may be silent (RFC 7675, section 5.1).
+    fn consent(&self) -> Duration {
+        Duration::from_secs(self.config.silence_seconds.into())
+    }
+
     fn publish_due(&mut self, member: u32, at: Duration) {
         let (now, instant) = (self.now, self.clock.instant_at(self.now));
+        let consent = self.consent();
         let Some(leg) = self
             .members
             .get_mut(member)
@@ -34,7 +38,7 @@ impl Worker {
             return;
         }
         leg.planned = None;
-        if now.saturating_sub(leg.heard) > CONSENT {
+        if now.saturating_sub(leg.heard) > consent {
             return self.lose_publish(member);
         }
         if leg.transport.due() <= instant {
@@ -45,6 +49,7 @@ impl Worker {
 
     fn subscribe_due(&mut self, member: u32, at: Duration) {
         let (now, instant) = (self.now, self.clock.instant_at(self.now));
+        let consent = self.consent();
         let Some(leg) = self
             .members
             .get_mut(member)
@@ -56,7 +61,7 @@ impl Worker {
             return;
         }
         leg.planned = None;
-        if now.saturating_sub(leg.heard) > CONSENT {
+        if now.saturating_sub(leg.heard) > consent {
             return self.lose_subscribe(member);
         }
         let report = now >= leg.next_report;

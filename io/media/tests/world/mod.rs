@@ -290,7 +290,9 @@ impl Person {
     fn hear(&mut self, told: Told) -> Option<String> {
         match told {
             Told::Published { answer, tracks } => {
-                self.publish.as_mut()?.client.accept(&answer).unwrap();
+                if let Some(wire) = &mut self.publish {
+                    wire.client.accept(&answer).unwrap();
+                }
                 self.published = tracks.into_iter().collect();
             }
             Told::Offer { offer } => {
