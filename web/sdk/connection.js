@@ -62,6 +62,11 @@ export class Connection extends Emitter {
   /** Nothing but our own first offer has happened yet. */
   get unanswered() { return this.calls && !this.#answered; }
   get tracks() { return [...this.#receiving.values()]; }
+  /** What receives the other side's voice. */
+  get voice() {
+    const voice = this.tracks.find(({ source }) => source === 'microphone');
+    return voice && this.pc.getReceivers().find(({ track }) => track === voice.track);
+  }
 
   /** @param {Publication} publication */
   publish(publication) {

@@ -55,15 +55,3 @@ export function only(codecs, name) {
   const wanted = (/** @type {C} */ { mimeType }) => mimeType.toLowerCase() === `video/${name.toLowerCase()}`;
   return codecs.some(wanted) ? codecs.filter((codec) => wanted(codec) || BESIDE.test(codec.mimeType)) : codecs;
 }
-
-/**
- * An answer that asks us for silence suppression in these m= sections: an encoder does as the other side asks.
- * @param {string} sdp @param {Set<string>} mids
- */
-export function withSilenceSuppressed(sdp, mids) {
-  return sdp.split(/(?=^m=)/m).map((section) => {
-    const mid = /^a=mid:(\S+)/m.exec(section)?.[1], opus = /^a=rtpmap:(\d+) opus\//im.exec(section)?.[1];
-    if (mid === undefined || !mids.has(mid) || opus === undefined || /usedtx=/.test(section)) return section;
-    return section.replace(new RegExp(`^(a=fmtp:${opus} [^\\r\\n]*)`, 'm'), '$1;usedtx=1');
-  }).join('');
-}

@@ -42,6 +42,8 @@ export class Mesh extends Emitter {
 
   /** Those to whom there is a connection. */
   get participants() { return [...this.#connections.keys()]; }
+  /** What receives their voices. @returns {[string, RTCRtpReceiver][]} */
+  get voices() { return [...this.#connections].flatMap(([participant, { voice }]) => (voice ? [[participant, voice]] : [])); }
   /** We called, and nothing has come of it yet. @param {string} participant */
   isUnanswered(participant) { return this.#connections.get(participant)?.unanswered ?? false; }
   /** What somebody sends comes another way from now on. @param {string} participant */

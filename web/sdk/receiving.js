@@ -1,6 +1,7 @@
 //! The connection on which we receive everything from the media server, with the data channels beside it.
 import { Emitter } from './emitter.js';
 import { Path, Patience } from './path.js';
+import { slender } from './sdp.js';
 
 /**
  * `tracks`: there are other receivers than before.
@@ -53,8 +54,8 @@ export class Receiving extends Emitter {
     try {
       await pc.setRemoteDescription({ type: 'offer', sdp });
       await pc.setLocalDescription();
-      if (pc !== this.#pc) return;
-      this.#send({ type: 'answer', sdp: pc.localDescription?.sdp });
+      if (pc !== this.#pc || !pc.localDescription) return;
+      this.#send({ type: 'answer', sdp: slender(pc.localDescription.sdp) });
     } catch (error) {
       if (pc !== this.#pc) return;
       console.warn('trefoil: an offer could not be answered', error);

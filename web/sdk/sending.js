@@ -1,7 +1,8 @@
 //! The connection on which we send everything that we publish to the media server.
 import { Emitter } from './emitter.js';
-import { encodingsFor, only, pause, withSilenceSuppressed } from './encodings.js';
+import { encodingsFor, only, pause } from './encodings.js';
 import { Path, Patience } from './path.js';
+import { withSilenceSuppressed } from './sdp.js';
 
 /** Every browser has it, so it needs no agreement. */
 const USUAL_CODEC = 'VP8';

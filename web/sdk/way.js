@@ -3,6 +3,7 @@ import { Emitter } from './emitter.js';
 import { TrefoilError } from './errors.js';
 import { Forwarded } from './forwarded.js';
 import { Handover } from './handover.js';
+import { Loudness } from './loudness.js';
 import { Mesh } from './mesh.js';
 import { Together } from './together.js';
 
@@ -24,6 +25,7 @@ export class Way extends Emitter {
   #mesh;
   /** @type {Forwarded | null} */ #forwarded = null;
   /** @type {Handover | null} */ #handover = null;
+  /** While no server says who speaks. @type {Loudness | null} */ #loudness = null;
   #you = '';
   /** Everybody else. @type {Set<string>} */ #others = new Set();
   /** @type {import('./types.js').Wish[] | null} */ #wishes = null;
@@ -54,6 +56,7 @@ export class Way extends Emitter {
     this.end();
     this.#you = this.#mesh.you = you;
     this.#others = new Set(others);
+    this.#listen();
   }
 
   /** Media goes this way from now on. @param {string} topology */
@@ -61,6 +64,7 @@ export class Way extends Emitter {
     if (topology === 'sfu' && !this.#forwarded) this.#forward();
     if (topology === 'p2p' && this.#forwarded) {
       this.#stopForwarding();
+      this.#listen();
       // Everybody hears of it; of each two the impolite side calls.
       for (const participant of this.#others) if (this.#you > participant) this.#mesh.call(participant);
     }
@@ -82,6 +86,7 @@ export class Way extends Emitter {
 
   end() {
     this.#stopForwarding();
+    this.#deafen();
     this.#mesh.dropAll();
   }
 
@@ -182,7 +187,15 @@ export class Way extends Emitter {
   /** @param {string} participant */
   #check(participant) { if (!this.#others.has(participant)) throw new TrefoilError('no_channel', `${participant} is not here`); }
 
+  #listen() { this.#loudness ??= new Loudness(() => this.#mesh.voices, (speakers) => this.emit('speakers', speakers)); }
+
+  #deafen() {
+    this.#loudness?.stop();
+    this.#loudness = null;
+  }
+
   #forward() {
+    this.#deafen();
     const forwarded = this.#forwarded = new Forwarded({
       send: this.#send, configuration: this.#configuration, streams: this.#streams, publications: this.publications, slots: this.#slots,
     });

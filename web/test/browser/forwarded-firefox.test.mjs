@@ -32,11 +32,11 @@ test('data goes between Firefox and Chromium through the server', async () => {
   await until('the byte', () => fox.page.evaluate(() => T.data.some(([, data]) => data[0] === 7)));
 });
 
-test('Firefox that comes back sees and hears as before', async () => {
+test('Firefox that comes back sees and hears as before, and has place for 48 pictures', async () => {
   await fox.page.evaluate(() => T.room.leave());
   await until('gone', () => ann.page.evaluate(() => T.room.participants.length === 1));
   await fox.page.close();
-  fox = await enter(browsers[2], server.url, 'mixed', ['changing', 1600], { publish: false, prepare: async () => {} });
+  fox = await enter(browsers[2], server.url, 'mixed', ['changing', 1600], { publish: false, prepare: async () => {}, options: { slots: { audio: 16, video: 48 } } });
   await fox.page.evaluate(async () => { await T.room.publishCamera(); await T.room.publishMicrophone(); });
   await allMeet(ann, bob, fox);
 });

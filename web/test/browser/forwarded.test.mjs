@@ -51,12 +51,12 @@ test('a camera that is closed and opened again is seen again', async () => {
   await Promise.all([meets(ann, bob), meets(cem, bob)]);
 });
 
-test('who leaves is gone for everybody, who comes is seen by everybody, and nobody who stays negotiates again', async () => {
+test('who leaves is gone for everybody, who comes (with place for 48 pictures) is seen by everybody, and nobody who stays negotiates again', async () => {
   const [ann, bob, cem, dan] = people;
   await dan.page.evaluate(() => T.room.leave());
   for (const one of [ann, bob, cem]) await until(`Dan gone for ${one.colour}`, () => one.page.evaluate((id) => !document.getElementById(`v-${id}-camera`) && document.querySelectorAll('video').length === 2, dan.id));
   await dan.page.close();
-  people[3] = await enter(browsers[3], server.url, 'four', palette[3]);
+  people[3] = await enter(browsers[3], server.url, 'four', palette[3], { options: { slots: { audio: 16, video: 48 } } });
   await allMeet(...people);
   for (const one of [ann, bob, cem]) assert.equal(await receiver(one, (pc) => pc.descriptions), 1, 'one offer for the whole stay');
 });

@@ -1,9 +1,10 @@
 // What stands behind a room that goes through the server, as far as it needs no browser.
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { encodingsFor, only, pause, withSilenceSuppressed } from '../../sdk/encodings.js';
+import { encodingsFor, only, pause } from '../../sdk/encodings.js';
 import { unwrap, wrap } from '../../sdk/parcel.js';
 import { receptionOf } from '../../sdk/reception.js';
+import { slender, withSilenceSuppressed } from '../../sdk/sdp.js';
 import { Slots } from '../../sdk/slots.js';
 import { View } from '../../sdk/view.js';
 
@@ -167,6 +168,13 @@ test('silence is suppressed in voices and nothing else', () => {
   assert.equal(withSilenceSuppressed(sdp, new Set(['0', '2'])), sdp.replace('useinbandfec=1', 'useinbandfec=1;usedtx=1'));
   const already = sdp.replaceAll('useinbandfec=1', 'usedtx=1');
   assert.equal(withSilenceSuppressed(already, new Set(['0', '1'])), already);
+});
+
+test('an answer says once what all places of a kind have in common, and of each which it is and whether it is taken', () => {
+  const section = (kind, mid, port = 9) => `m=${kind} ${port} X 96\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=mid:${mid}\r\na=extmap-allow-mixed\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\n`;
+  const short = (kind, mid) => `m=${kind} 9 X 96\r\nc=IN IP4 0.0.0.0\r\na=mid:${mid}\r\na=recvonly\r\n`;
+  const sdp = `v=0\r\n${section('audio', 's0', 0)}${section('audio', 's1')}${section('audio', 's2')}${section('video', 's3')}${section('video', 's4')}`;
+  assert.equal(slender(sdp), `v=0\r\n${section('audio', 's0', 0)}${section('audio', 's1')}${short('audio', 's2')}${section('video', 's3')}${short('video', 's4')}`);
 });
 
 test('a parcel names whom it is for, and one that comes whose it is', () => {

@@ -23,7 +23,7 @@ test('every word that the page asks for is in the dictionary, and every word in 
     assert.ok(asked.has(key) || [...families].some((family) => key.startsWith(family)) || key === 'language', `nobody says ${key}`);
   }
   // Every literal that looks like a key, but not the names of files.
-  for (const key of asked) if (/^(home|pre|bar|call|tile|chat|file|people|details|settings|end|error|muted)\./.test(key)) assert.ok(en[key], `no words for ${key}`);
+  for (const key of asked) if (/^(home|pre|bar|call|tile|stage|chat|file|people|details|settings|end|error|muted)\./.test(key)) assert.ok(en[key], `no words for ${key}`);
 });
 
 test('every code of the protocol and of the SDK that ends or refuses something has words', () => {
