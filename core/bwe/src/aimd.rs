@@ -214,3 +214,95 @@ impl Capacity {
         (self.deviation.max(0.4) * mean).sqrt()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUND_TRIP: Duration = Duration::from_millis(50);
+
+    fn seen(usage: Usage, arrives: f64, queue_millis: u64) -> Seen {
+        Seen {
+            usage,
+            throughput: Some(arrives),
+            queue: Duration::from_millis(queue_millis),
+            round_trip: ROUND_TRIP,
+            useful: 20e6,
+        }
+    }
+
+    /// Feedback each 50 ms about a path on which everything arrives.
+    fn grown(aimd: &mut Aimd, from: u64, millis: u64) -> f64 {
+        for step in 1..=millis / 50 {
+            let now = Micros::from_millis(from + step * 50);
+            aimd.update(seen(Usage::Normal, aimd.rate(), 0), now);
+        }
+        aimd.rate()
+    }
+
+    #[test]
+    fn an_unknown_path_is_tried_eight_percent_more_each_second_and_a_known_one_carefully() {
+        let mut aimd = Aimd::new(1e6);
+        grown(&mut aimd, 0, 50);
+        let grown_fast = grown(&mut aimd, 50, 1000) / aimd.rate().min(1.001e6);
+        assert!((1.07..1.09).contains(&grown_fast), "{grown_fast}");
+        aimd.update(seen(Usage::Over, 1e6, 60), Micros::from_millis(1100));
+        let before = aimd.rate();
+        let near = grown(&mut aimd, 1100, 1000) / before;
+        assert!((1.02..1.07).contains(&near), "{near}");
+    }
+
+    #[test]
+    fn overuse_lowers_the_rate_below_what_arrives_once_in_a_round_trip() {
+        let mut aimd = Aimd::new(2e6);
+        aimd.update(seen(Usage::Over, 1.9e6, 40), Micros::from_millis(1000));
+        assert!((aimd.rate() - 1.71e6).abs() < 1.0, "{}", aimd.rate());
+        aimd.update(seen(Usage::Over, 1.6e6, 60), Micros::from_millis(1040));
+        assert!((aimd.rate() - 1.71e6).abs() < 1.0, "{}", aimd.rate());
+        assert_eq!(aimd.phase(), Phase::Hold);
+    }
+
+    #[test]
+    fn a_long_queue_is_drained_and_then_the_rate_comes_back() {
+        let mut aimd = Aimd::new(2e6);
+        aimd.update(seen(Usage::Over, 1e6, 400), Micros::from_millis(1000));
+        assert!((aimd.rate() - 0.6e6).abs() < 1.0, "{}", aimd.rate());
+        aimd.update(seen(Usage::Under, 1e6, 200), Micros::from_millis(1400));
+        aimd.update(seen(Usage::Normal, 1e6, 100), Micros::from_millis(1500));
+        assert!((aimd.rate() - 0.6e6).abs() < 1.0, "{}", aimd.rate());
+        aimd.update(seen(Usage::Normal, 0.6e6, 10), Micros::from_millis(1600));
+        assert!(aimd.rate() > 0.89e6, "{}", aimd.rate());
+    }
+
+    #[test]
+    fn delay_that_grows_while_no_queue_stands_only_stops_growth() {
+        let mut aimd = Aimd::new(2e6);
+        aimd.update(seen(Usage::Over, 1e6, 5), Micros::from_millis(1000));
+        assert_eq!((aimd.rate() as u64, aimd.phase()), (2_000_000, Phase::Hold));
+    }
+
+    #[test]
+    fn nothing_grows_far_beyond_what_arrives_or_beyond_what_is_of_use() {
+        let mut aimd = Aimd::new(1e6);
+        for step in 1..1000 {
+            aimd.update(seen(Usage::Normal, 1e6, 0), Micros::from_millis(step * 50));
+        }
+        assert!((1.2e6..1.27e6).contains(&aimd.rate()), "{}", aimd.rate());
+        let mut aimd = Aimd::new(1e6);
+        let useful = 1.1e6;
+        let seen = Seen {
+            useful,
+            ..seen(Usage::Normal, 1e6, 0)
+        };
+        (1..1000).for_each(|step| aimd.update(seen, Micros::from_millis(step * 50)));
+        assert!((aimd.rate() - useful).abs() < 1.0, "{}", aimd.rate());
+    }
+
+    #[test]
+    fn overuse_just_after_a_probe_is_judged_by_the_probe() {
+        let mut aimd = Aimd::new(0.5e6);
+        aimd.raise(2e6, Micros::from_millis(1000));
+        aimd.update(seen(Usage::Over, 0.6e6, 30), Micros::from_millis(1100));
+        assert!((aimd.rate() - 1.8e6).abs() < 1.0, "{}", aimd.rate());
+    }
+}

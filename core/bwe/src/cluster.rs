@@ -7,6 +7,8 @@ use crate::Micros;
 /// A cluster lasts longer if that is needed to send so many packets.
 const PACKETS: u32 = 6;
 const LEAST_MICROS: i64 = 20_000;
+/// A byte in bits times microseconds per second.
+const BYTE: u64 = 8 * 1_000_000;
 /// So much of a cluster must arrive before it says anything.
 const ARRIVED: f64 = 0.8;
 /// Below this share of the rate at which it left, the path was full: then the estimate stays a little lower than what
@@ -19,7 +21,7 @@ const BELOW_FULL: f64 = 0.95;
 pub(crate) struct Cluster {
     /// What its packets are marked with; never 0.
     pub(crate) mark: u8,
-    pub(crate) bitrate: f64,
+    pub(crate) bitrate: u64,
     span: Duration,
     pub(crate) started: Micros,
     sent: Run,
@@ -66,10 +68,10 @@ impl Run {
 }
 
 impl Cluster {
-    pub(crate) fn new(mark: u8, bitrate: f64, span: Duration, now: Micros) -> Cluster {
+    pub(crate) fn new(mark: u8, bitrate: u64, span: Duration, now: Micros) -> Cluster {
         Cluster {
             mark,
-            bitrate,
+            bitrate: bitrate.max(1),
             span,
             started: now,
             sent: Run::default(),
@@ -94,7 +96,7 @@ impl Cluster {
     /// Bytes until it is complete: at least one while packets or time are missing. Media that left in a burst makes it
     /// longer, since a burst has no rate.
     pub(crate) fn bytes_left(&self) -> usize {
-        let whole = (self.bitrate * self.span.as_secs_f64() / 8.0) as u64;
+        let whole = self.planned(self.span);
         let short = self.sent.last.saturating_sub(self.sent.first) < LEAST_MICROS;
         let unfinished = self.sent.packets < PACKETS || short;
         whole.saturating_sub(self.sent.bytes).max(u64::from(unfinished)) as usize
@@ -102,14 +104,20 @@ impl Cluster {
 
     /// Bytes that should have left by `now` and have not.
     pub(crate) fn bytes_due(&self, now: Micros) -> usize {
-        let planned = self.bitrate * now.since(self.started).as_secs_f64() / 8.0;
-        let due = (planned as u64 + 1).saturating_sub(self.sent.bytes) as usize;
-        due.min(self.bytes_left())
+        let due = (self.planned(now.since(self.started)) + 1).saturating_sub(self.sent.bytes);
+        (due as usize).min(self.bytes_left())
     }
 
     /// When the next byte is due.
     pub(crate) fn next_due(&self) -> Micros {
-        self.started + Duration::from_secs_f64(self.sent.bytes as f64 * 8.0 / self.bitrate.max(1.0))
+        let micros = self.sent.bytes.saturating_mul(BYTE).div_ceil(self.bitrate);
+        self.started + Duration::from_micros(micros)
+    }
+
+    /// Bytes that leave within a time, at the rate.
+    fn planned(&self, time: Duration) -> u64 {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.bitrate.saturating_mul(micros) / BYTE
     }
 
     /// Whether the fate of everything that was sent is known.
@@ -146,7 +154,7 @@ mod tests {
 
     /// Sends a cluster at 2 Mbit/s; its packets arrive at `arrives`, but the first `lost`.
     fn probed(arrives: f64, lost: u64) -> Option<Shown> {
-        let mut cluster = Cluster::new(1, 2e6, Duration::from_millis(25), Micros::from_seconds(1));
+        let mut cluster = Cluster::new(1, 2_000_000, Duration::from_millis(25), Micros::from_seconds(1));
         let mut now = cluster.started;
         let mut packets = 0;
         while cluster.bytes_left() > 0 {

@@ -78,10 +78,10 @@ struct Bound {
 #[derive(Debug, Default)]
 pub(crate) struct LossBound {
     counting: Observation,
-    /// What this feedback and the one before tell to be lost. It counts when the next feedback does not tell that it was
-    /// only overtaken.
-    missing: u32,
-    missing_before: u32,
+    /// What this feedback and the one before it told. It counts when the next feedback has not told that what was missing
+    /// was only overtaken.
+    told: Observation,
+    told_before: Observation,
     own: f64,
     /// Observations without excess: the first ones make an average.
     watched: u32,
@@ -112,30 +112,29 @@ impl LossBound {
         if sent < self.fell {
             return;
         }
-        self.missing += u32::from(!arrived);
-        let counting = &mut self.counting;
-        counting.since.get_or_insert(sent);
-        counting.until = counting.until.max(sent);
-        counting.bytes += u64::from(bytes);
-        counting.packets += 1;
+        self.told.add(&Observation {
+            since: Some(sent),
+            until: sent,
+            bytes: u64::from(bytes),
+            packets: 1,
+            lost: u32::from(!arrived),
+        });
     }
 
     /// A packet that was told to be lost has arrived.
     pub(crate) fn arrived_late(&mut self) {
-        self.missing_before = self.missing_before.saturating_sub(1);
+        self.told_before.lost = self.told_before.lost.saturating_sub(1);
     }
 
     /// Forgets what is being counted: an outage says nothing about rates.
     pub(crate) fn skip(&mut self) {
-        self.counting = Observation::default();
-        (self.missing, self.missing_before) = (0, 0);
+        (self.counting, self.told, self.told_before) = Default::default();
     }
 
     /// A feedback has been read. `rate` is what may be sent if loss sets no bound.
     pub(crate) fn update(&mut self, rate: f64, now: Micros) {
-        let missing = std::mem::take(&mut self.missing);
-        let lost = std::mem::replace(&mut self.missing_before, missing);
-        self.counting.lost = (self.counting.lost + lost).min(self.counting.packets);
+        let told = std::mem::take(&mut self.told);
+        self.counting.add(&std::mem::replace(&mut self.told_before, told));
         if self.counting.is_enough(self.own) {
             let seen = std::mem::take(&mut self.counting);
             match self.experiment.take() {
@@ -152,13 +151,7 @@ impl LossBound {
         let likely = self.own.max(0.01);
         let chance = DEVIATIONS * (likely * (1.0 - likely) / f64::from(seen.packets)).sqrt();
         if loss <= self.own + chance.max(EXCESS) {
-            self.watched = self.watched.saturating_add(1);
-            let learn = if loss + chance < self.own {
-                LEARN_LESS
-            } else {
-                LEARN
-            };
-            self.own += learn.max(1.0 / f64::from(self.watched)) * (loss - self.own);
+            self.learn(loss, chance);
             self.bound = self.bound.map(Bound::grown);
             return;
         }
@@ -183,6 +176,23 @@ impl LossBound {
         });
         self.fell = now;
         self.skip();
+    }
+
+    /// Without excess, loss is the path's own. But near a rate that was too much, more of it may well be too much again.
+    fn learn(&mut self, loss: f64, chance: f64) {
+        let suspicious = self
+            .bound
+            .is_some_and(|bound| bound.rate < bound.too_much * NEAR.end);
+        if loss > self.own && suspicious {
+            return;
+        }
+        self.watched = self.watched.saturating_add(1);
+        let learn = if loss + chance < self.own {
+            LEARN_LESS
+        } else {
+            LEARN
+        };
+        self.own += learn.max(1.0 / f64::from(self.watched)) * (loss - self.own);
     }
 
     /// Looks at what became of the loss at a lower rate. One large frame may overflow a short queue at any rate, so it
@@ -210,6 +220,17 @@ impl LossBound {
 }
 
 impl Observation {
+    fn add(&mut self, other: &Observation) {
+        let since = self.since.into_iter().chain(other.since).min();
+        *self = Observation {
+            since,
+            until: self.until.max(other.until),
+            bytes: self.bytes + other.bytes,
+            packets: self.packets + other.packets,
+            lost: self.lost + other.lost,
+        };
+    }
+
     fn is_enough(&self, own: f64) -> bool {
         let span = self.span();
         let much = self.packets >= PACKETS_LEAST && self.loss() > own + MUCH;
@@ -239,5 +260,95 @@ impl Bound {
             clean: self.clean + 1,
             ..self
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sender that sends what it may, packets of 1000 bytes, for so many seconds; `lost` tells the share that the path
+    /// loses at a rate. Gives the rate at the end.
+    fn sent(bound: &mut LossBound, from: u64, seconds: u64, most: f64, lost: impl Fn(f64) -> f64) -> f64 {
+        let mut owed = 0.0;
+        let mut now = Micros::from_seconds(from);
+        while now < Micros::from_seconds(from + seconds) {
+            let rate = bound.bound().unwrap_or(most);
+            for _ in 0..(rate * 0.05 / 8000.0).ceil() as u64 {
+                owed += lost(rate);
+                let arrives = owed < 1.0;
+                owed -= f64::from(u8::from(!arrives));
+                now = now + Duration::from_secs_f64(8000.0 / rate);
+                bound.settled(now, 1000, arrives);
+            }
+            bound.update(most, now);
+        }
+        bound.bound().unwrap_or(most)
+    }
+
+    fn overflow(capacity: f64) -> impl Fn(f64) -> f64 {
+        move |rate| (1.0 - capacity / rate).max(0.0)
+    }
+
+    #[test]
+    fn loss_that_goes_at_a_lower_rate_bounds_the_rate() {
+        let mut bound = LossBound::default();
+        let rate = sent(&mut bound, 1, 20, 2e6, overflow(1e6));
+        assert!((0.85e6..1.15e6).contains(&rate), "{rate}");
+        assert!(bound.own() < 0.03, "{}", bound.own());
+    }
+
+    #[test]
+    fn loss_that_stays_at_a_lower_rate_is_the_paths_own_and_bounds_nothing() {
+        let mut bound = LossBound::default();
+        assert_eq!(sent(&mut bound, 1, 5, 2e6, |_| 0.12), 2e6);
+        assert!((0.1..0.14).contains(&bound.own()), "{}", bound.own());
+    }
+
+    #[test]
+    fn too_much_is_noticed_above_the_paths_own_loss() {
+        let mut bound = LossBound::default();
+        sent(&mut bound, 1, 5, 1e6, |_| 0.1);
+        let rate = sent(&mut bound, 6, 20, 2e6, |rate| 0.1 + 0.9 * overflow(1.2e6)(rate));
+        assert!((1e6..1.4e6).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn a_path_that_has_improved_is_used_again() {
+        let mut bound = LossBound::default();
+        sent(&mut bound, 1, 10, 2e6, overflow(1e6));
+        assert_eq!(sent(&mut bound, 11, 10, 2e6, |_| 0.0), 2e6);
+    }
+
+    #[test]
+    fn more_than_the_most_is_never_the_paths_own() {
+        let mut bound = LossBound::default();
+        let rate = sent(&mut bound, 1, 10, 2e6, |_| 0.6);
+        assert!(rate < 0.5e6 && bound.own() <= OWN_MOST, "{rate}");
+    }
+
+    #[test]
+    fn what_was_only_overtaken_is_not_lost() {
+        let mut bound = LossBound::default();
+        for packet in 0..1000 {
+            let now = Micros::from_millis(packet * 10);
+            bound.settled(now, 1000, packet % 5 != 0);
+            bound.update(1e6, now);
+            if packet % 5 == 0 {
+                bound.arrived_late();
+            }
+        }
+        assert_eq!((bound.bound(), bound.own()), (None, 0.0));
+    }
+
+    #[test]
+    fn an_outage_is_no_loss_of_a_rate() {
+        let mut bound = LossBound::default();
+        for packet in 0..40 {
+            bound.settled(Micros::from_millis(packet * 10), 1000, false);
+        }
+        bound.skip();
+        bound.update(1e6, Micros::from_seconds(1));
+        assert_eq!(bound.bound(), None);
     }
 }

@@ -151,7 +151,7 @@ impl Probing {
         Some(Probe {
             bytes_left: cluster.bytes_left(),
             bytes_due: cluster.bytes_due(now),
-            bitrate: cluster.bitrate as u64,
+            bitrate: cluster.bitrate,
             cluster: self.clusters,
         })
     }
@@ -159,7 +159,7 @@ impl Probing {
     /// The rate of the cluster that is being sent.
     pub(crate) fn bitrate(&self) -> Option<u64> {
         match &self.stage {
-            Stage::Sending(cluster) => Some(cluster.bitrate as u64),
+            Stage::Sending(cluster) => Some(cluster.bitrate),
             Stage::Idle | Stage::Waiting(..) => None,
         }
     }
@@ -252,7 +252,7 @@ impl Probing {
         let target = again.max(situation.estimate * step.factor).min(most);
         self.clusters = self.clusters.wrapping_add(1);
         let mark = (self.clusters % 255) as u8 + 1;
-        self.stage = Stage::Sending(Cluster::new(mark, target, step.span, now));
+        self.stage = Stage::Sending(Cluster::new(mark, target as u64, step.span, now));
     }
 
     fn end(&mut self, wait: Duration, now: Micros) {
@@ -270,5 +270,109 @@ impl Probing {
     fn of_demand(&self, times: f64) -> f64 {
         self.demand
             .map_or(self.most, |demand| self.most.min(demand * times))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn situation(estimate: f64) -> Situation {
+        Situation {
+            estimate,
+            decreased: None,
+            troubled: false,
+        }
+    }
+
+    fn millis(millis: u64) -> Micros {
+        Micros::from_millis(millis)
+    }
+
+    /// Starts a probe at `at` milliseconds and sends it; what arrives does so at `share` of its rate. Gives its rate, when
+    /// it was settled, and the result.
+    fn probed(probing: &mut Probing, situation: &Situation, at: u64, share: f64) -> (u64, Option<f64>) {
+        let mut now = millis(at);
+        probing.handle_timeout(situation, now);
+        let bitrate = probing.probe(now).unwrap().bitrate;
+        while let Some(probe) = probing.probe(now) {
+            let mark = probing.sent(probe.bytes_due.min(500), Duration::from_millis(50), now);
+            let arrival = (now.0 as f64 / share) as i64;
+            probing.settled(mark, probe.bytes_due.min(500) as u16, Some(arrival));
+            now = probing.poll_timeout(situation.estimate).unwrap();
+        }
+        (
+            bitrate,
+            probing.take_result(situation.estimate, 0.0, millis(at + 100)),
+        )
+    }
+
+    #[test]
+    fn the_first_probe_is_three_times_the_estimate_and_success_leads_to_the_next_at_once() {
+        let mut probing = Probing::new(20e6);
+        let (bitrate, result) = probed(&mut probing, &situation(300e3), 1000, 1.0);
+        assert_eq!(bitrate, 900_000);
+        assert!((0.85e6..0.95e6).contains(&result.unwrap()), "{result:?}");
+        assert_eq!(probing.poll_timeout(900e3), Some(millis(1100)));
+        assert_eq!(probed(&mut probing, &situation(900e3), 1100, 1.0).0, 1_800_000);
+    }
+
+    #[test]
+    fn a_full_path_is_left_alone_for_five_seconds() {
+        let mut probing = Probing::new(20e6);
+        let (_, result) = probed(&mut probing, &situation(1e6), 1000, 0.35);
+        assert_eq!(result, None);
+        assert_eq!(probing.poll_timeout(1e6), Some(millis(6100)));
+    }
+
+    #[test]
+    fn a_path_that_was_full_lately_is_probed_with_care() {
+        let mut probing = Probing::new(20e6);
+        probed(&mut probing, &situation(1e6), 1000, 0.35);
+        let lately = Situation {
+            decreased: Some(millis(4000)),
+            ..situation(1e6)
+        };
+        assert_eq!(probed(&mut probing, &lately, 7000, 1.0).0, 1_500_000);
+    }
+
+    #[test]
+    fn nobody_is_probed_in_trouble_just_after_overuse_or_without_need() {
+        let mut probing = Probing::new(20e6);
+        let troubled = Situation {
+            troubled: true,
+            ..situation(1e6)
+        };
+        probing.handle_timeout(&troubled, millis(1000));
+        assert_eq!(probing.probe(millis(1000)), None);
+        probing.overused(millis(2000));
+        probing.handle_timeout(&situation(1e6), millis(3000));
+        assert_eq!(probing.probe(millis(3000)), None);
+        probing.demand(0.9e6);
+        probing.handle_timeout(&situation(1e6), millis(9000));
+        assert_eq!(
+            (probing.probe(millis(9000)), probing.poll_timeout(1e6)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_demand_that_rises_is_answered_within_half_a_second_but_one_that_flutters_is_not() {
+        let mut probing = Probing::new(20e6);
+        probing.demand(2e6);
+        probed(&mut probing, &situation(1e6), 1000, 0.35);
+        probing.demand(1.9e6);
+        probing.demand(2.1e6);
+        assert_eq!(probing.poll_timeout(1e6), Some(millis(6100)));
+        probing.demand(4e6);
+        assert_eq!(probing.poll_timeout(1e6), Some(millis(1600)));
+    }
+
+    #[test]
+    fn a_sender_with_nothing_to_fill_a_probe_with_is_not_waited_for() {
+        let mut probing = Probing::new(20e6);
+        probing.handle_timeout(&situation(1e6), millis(1000));
+        probing.handle_timeout(&situation(1e6), millis(1500));
+        assert_eq!((probing.probe(millis(1500)), probing.failures()), (None, 1));
     }
 }

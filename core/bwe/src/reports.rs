@@ -68,3 +68,33 @@ impl Reports {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_happens_once_a_second_however_many_reports_come() {
+        let mut reports = Reports::new(100_000.0);
+        for report in 0..100 {
+            reports.report(0.0, 1e6, Micros::from_millis(10_000 + report));
+        }
+        assert!((reports.rate() - 109_000.0).abs() < 1.0, "{}", reports.rate());
+    }
+
+    #[test]
+    fn a_remb_is_not_followed_upwards_while_much_is_lost() {
+        let mut reports = Reports::new(100_000.0);
+        reports.report(0.5, 1e6, Micros::from_seconds(10));
+        reports.remb(900_000.0, Micros::from_seconds(10));
+        assert!((reports.rate() - 75_000.0).abs() < 1.0, "{}", reports.rate());
+    }
+
+    #[test]
+    fn a_remb_of_ten_seconds_ago_bounds_nothing() {
+        let mut reports = Reports::new(100_000.0);
+        reports.remb(50_000.0, Micros::from_seconds(10));
+        assert_eq!(reports.bound(Micros::from_seconds(19)), Some(50_000.0));
+        assert_eq!(reports.bound(Micros::from_seconds(20)), None);
+    }
+}

@@ -91,3 +91,53 @@ impl Silence {
         enough
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUND_TRIP: Duration = Duration::from_millis(100);
+
+    fn talking(until_millis: u64) -> Silence {
+        let mut silence = Silence::new();
+        silence.heard(true, ROUND_TRIP);
+        (0..until_millis / 10).for_each(|packet| silence.sent(Micros::from_millis(packet * 10)));
+        silence
+    }
+
+    #[test]
+    fn the_estimate_is_cut_after_a_second_and_a_round_trip_and_then_twice_a_second() {
+        let mut silence = talking(3000);
+        let cut = |silence: &mut Silence, millis| silence.handle_timeout(1e6, Micros::from_millis(millis));
+        assert_eq!(silence.poll_timeout(), Some(Micros::from_millis(1100)));
+        let cuts = [1099, 1100, 1101, 1600, 2100].map(|millis| cut(&mut silence, millis));
+        assert_eq!(cuts, [false, true, false, true, true]);
+        assert!(silence.is_on());
+    }
+
+    #[test]
+    fn the_end_of_silence_tells_what_the_estimate_was() {
+        let mut silence = talking(3000);
+        silence.handle_timeout(1e6, Micros::from_millis(1100));
+        silence.handle_timeout(0.7e6, Micros::from_millis(1600));
+        assert_eq!(silence.heard(true, ROUND_TRIP), Some(1e6));
+        assert_eq!(silence.heard(true, ROUND_TRIP), None);
+    }
+
+    #[test]
+    fn few_packets_or_old_ones_are_no_silence() {
+        let mut few = talking(30);
+        assert!(!few.handle_timeout(1e6, Micros::from_millis(1200)));
+        let mut old = talking(500);
+        assert!(!old.handle_timeout(1e6, Micros::from_millis(2000)));
+        assert_eq!(old.poll_timeout(), None);
+    }
+
+    #[test]
+    fn receiver_reports_may_be_far_apart() {
+        let mut silence = Silence::new();
+        (0..700).for_each(|packet| silence.sent(Micros::from_millis(packet * 10)));
+        assert!(!silence.handle_timeout(1e6, Micros::from_millis(7000)));
+        assert_eq!(silence.poll_timeout(), Some(Micros::from_seconds(8)));
+    }
+}
