@@ -8,6 +8,7 @@ mod allocate;
 mod gate;
 mod ids;
 mod layers;
+mod memory;
 mod meter;
 mod needs;
 mod offsets;
