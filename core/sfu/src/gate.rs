@@ -209,7 +209,8 @@ impl Gate {
         let (packets, pictures) = self.shift.offsets.before(packet.sequence)?;
         let sequence = (self.shift.first_out + (packet.sequence - self.shift.first)).checked_sub(packets)?;
         let outgoing = self.outgoing(sequence, packet, current, pictures);
-        if newest || self.last.is_none() {
+        // A late one may be the furthest yet, where those after it were dropped.
+        if self.last.is_none_or(|last| sequence > last.sequence) {
             self.note(&outgoing, packet, now);
         }
         if self.codec.is_video() {
