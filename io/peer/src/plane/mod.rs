@@ -194,6 +194,9 @@ impl Plane {
                 picture.sequence.saturating_sub(65_536),
             )
         };
+        if !again && !stream.is_fresh(index) {
+            return 0;
+        }
         let body = picture.payload.len() + if again { 2 } else { 0 };
         // The transport-wide number is part of what is sealed, so the size must be known before: this is what is usual.
         let size = 12 + 16 + body + 16 + OVERHEAD;
