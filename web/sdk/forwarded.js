@@ -62,7 +62,7 @@ export class Forwarded extends Emitter {
       case 'offer': return void this.#receiving.offered(message.sdp);
       case 'tracks': return this.#publishes(message);
       case 'slots': return this.#fill(message.slots);
-      case 'media_lost': return message.transport === 'publish' ? this.#sending.renew() : this.#receiving.renew();
+      case 'media_lost': return message.transport === 'publish' ? this.#sending.lost() : this.#receiving.lost();
       case 'reception': return this.emit('reception', receptionOf(message));
       case 'speakers': return this.emit('speakers', message.speakers);
       default: // a newer server may say more

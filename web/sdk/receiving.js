@@ -30,7 +30,10 @@ export class Receiving extends Emitter {
   /** Another way to the server, over whatever network there is now. */
   restart() { if (this.#pc) this.#ask('restart'); }
 
-  /** The server has let go of it, or it is of no more use. */
+  /** The server has let go of the one that it knew; another may be on its way already. */
+  lost() { if (this.#asked !== 'anew') this.renew(); }
+
+  /** It is of no more use. */
   renew() { this.#patience.wait(() => this.#ask('anew')); }
 
   /** @param {RTCConfiguration} configuration  for the next gathering */
@@ -53,7 +56,7 @@ export class Receiving extends Emitter {
     const pc = kind === 'restart' && this.#pc ? this.#pc : this.#make();
     try {
       await pc.setRemoteDescription({ type: 'offer', sdp });
-      await pc.setLocalDescription();
+      await pc.setLocalDescription(); // never ends if it is closed meanwhile
       if (pc !== this.#pc || !pc.localDescription) return;
       this.#send({ type: 'answer', sdp: slender(pc.localDescription.sdp) });
     } catch (error) {
@@ -89,7 +92,7 @@ export class Receiving extends Emitter {
       if (kind === 'anew' || this.#asked === 'restart') this.#next = this.#next === 'anew' ? 'anew' : kind;
       return;
     }
-    this.#asked = kind;
+    this.#asked = kind; this.#next = null;
     const { audio, video } = this.#slots;
     this.#send({ type: 'subscribe', ...(kind === 'restart' ? { restart: true } : { audio_slots: audio, video_slots: video }) });
   }

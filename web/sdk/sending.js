@@ -24,6 +24,7 @@ export class Sending extends Emitter {
   /** What an m= section can be used for again. @type {WeakMap<RTCRtpTransceiver, string>} */ #shapes = new WeakMap();
   /** Mids by track id. @type {Map<string, string>} */ #mids = new Map();
   /** Whose offers wait for an answer; the server answers one after another. @type {RTCPeerConnection[]} */ #asked = [];
+  /** Whose offer is being made. @type {RTCPeerConnection | null} */ #offering = null;
   /** Something has changed while an offer was under way. */ #again = false;
   /** Parameters are set one after another. */ #work = Promise.resolve();
 
@@ -59,7 +60,13 @@ export class Sending extends Emitter {
   /** Another way to the server, over whatever network there is now. */
   restart() { this.#pc?.restartIce(); }
 
-  /** The server has let go of it, or it is of no more use: another takes its place if there is something to send. */
+  /** The server has let go of the one that it knew; one that it has not answered yet is another. */
+  lost() {
+    const pc = this.#pc;
+    if (!pc || pc.remoteDescription || !this.#asked.includes(pc)) this.renew();
+  }
+
+  /** It is of no more use: another takes its place if there is something to send. */
   renew() {
     this.#end();
     if (this.#sending.size) this.#patience.wait(() => this.#begin());
@@ -118,7 +125,7 @@ export class Sending extends Emitter {
     this.#patience.stop();
     this.#path?.close();
     this.#pc?.close();
-    this.#pc = null; this.#again = false;
+    this.#pc = this.#offering = null; this.#again = false;
     this.#mids.clear();
     for (const publication of this.#sending.keys()) this.#sending.set(publication, null);
   }
@@ -140,24 +147,22 @@ export class Sending extends Emitter {
     this.#sending.set(publication, transceiver);
   }
 
-  /** @param {RTCPeerConnection} pc */
+  /** One offer at a time. @param {RTCPeerConnection} pc */
   async #negotiate(pc) {
     if (pc !== this.#pc) return;
-    this.#again = this.#asked.includes(pc);
+    this.#again = this.#offering === pc || this.#asked.includes(pc);
     if (this.#again) return;
-    this.#asked.push(pc);
+    this.#offering = pc;
     try {
-      await pc.setLocalDescription();
-      if (pc !== this.#pc || !pc.localDescription) return this.#unask(pc);
+      await pc.setLocalDescription(); // never ends if it is closed meanwhile
+      if (pc !== this.#pc || !pc.localDescription) return;
+      this.#offering = null;
+      this.#asked.push(pc);
       this.#send({ type: 'publish', sdp: pc.localDescription.sdp, tracks: this.#notes() });
     } catch (error) {
-      this.#unask(pc);
       if (pc === this.#pc) { console.warn('trefoil: no offer could be made', error); this.renew(); }
     }
   }
-
-  /** Nothing was asked after all. @param {RTCPeerConnection} pc */
-  #unask(pc) { this.#asked.splice(this.#asked.lastIndexOf(pc), 1); }
 
   /** What is in which m= section. */
   #notes() {

@@ -135,6 +135,18 @@ test('a connection that is lost is begun anew: what was published is seen again,
   await allMeet(ann, bob, cem);
 });
 
+test('who becomes a viewer is neither seen nor heard, goes on seeing, and can send again as a speaker', async () => {
+  const [ann, bob, cem] = people;
+  await ann.page.evaluate((id) => T.room.setRole(id, 'viewer'), bob.id);
+  for (const one of [ann, cem]) await until(`${one.colour} sees nothing of Bob`, () => one.page.evaluate((id) => !document.getElementById(`v-${id}-camera`), bob.id));
+  await framesAdvance(bob.page, ann.id);
+  assert.equal(await bob.page.evaluate(() => T.room.publications.length), 0);
+  await ann.page.evaluate((id) => T.room.setRole(id, 'speaker'), bob.id);
+  await until('may publish', () => bob.page.evaluate(() => T.room.me.permissions.includes('publish')));
+  await bob.page.evaluate(() => T.publish('blue', 1200));
+  await allMeet(ann, bob, cem);
+});
+
 test('a screen that is shared comes beside the camera, and twenty of them in turn add one m= section', async () => {
   const [ann, bob] = people;
   for (let round = 0; round < 20; round++) {

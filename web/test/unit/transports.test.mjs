@@ -32,6 +32,7 @@ class FakeConnection extends EventTarget {
     this.localDescription = { type: 'offer', sdp: `v=0 ${this.offers}` };
   }
   async setRemoteDescription(description) {
+    this.remoteDescription = description;
     if (this.connectionState === 'closed') throw new Error('closed');
     this.remote.push(description.sdp);
     if (description.type === 'offer') this.transceivers = ['s0', 's8'].map((mid) => ({ mid, receiver: { track: { mid } } }));
@@ -98,6 +99,18 @@ test('an m= section is used again by what is of its shape, and by nothing else',
   assert.equal(pc().transceivers[0].direction, 'sendonly');
 });
 
+test('what the server has lost is not what it has not seen yet', async (t) => {
+  const { said, sends, answer, pc, tick } = await sending(t), first = pc();
+  sends.lost();
+  await tick(60_000);
+  assert.equal(pc(), first);
+  await answer(['0', 't_1']);
+  sends.lost();
+  await tick(500);
+  assert.notEqual(pc(), first);
+  assert.equal(said.length, 2);
+});
+
 test('a lost connection is begun anew after a while, and an answer to the old one is ignored', async (t) => {
   const { said, sends, answer, pc, tick } = await sending(t), old = pc();
   sends.renew();
@@ -108,6 +121,19 @@ test('a lost connection is begun anew after a while, and an answer to the old on
   await answer(['0', 't_1']);
   assert.deepEqual([old.remote, pc().remote], [[], []]);
   await answer(['0', 't_2']);
+  assert.deepEqual(pc().remote, ['answer']);
+});
+
+test('an offer that was being made when the connection was lost is not waited for', async (t) => {
+  const { said, sends, answer, pc, tick } = await sending(t);
+  await answer(['0', 't_1']);
+  pc().setLocalDescription = () => new Promise(() => {});
+  sends.publish(publication('screen'));
+  await settled();
+  sends.renew();
+  await tick(500);
+  assert.equal(said.length, 2);
+  await answer(['0', 't_2'], ['1', 't_3']);
   assert.deepEqual(pc().remote, ['answer']);
 });
 
@@ -197,6 +223,17 @@ test('a connection that the server has lost is begun anew, also in the middle of
   await receives.offered('anew');
   assert.notEqual(pc(), first);
   assert.equal(first.connectionState, 'closed');
+});
+
+test('a loss that is told while another connection is asked for changes nothing', async (t) => {
+  const { said, receives, tick } = await receiving(t);
+  receives.lost();
+  await tick(60_000);
+  assert.equal(said.length, 1);
+  await receives.offered('offer');
+  receives.lost();
+  await tick(500);
+  assert.equal(said.at(-1).type, 'subscribe');
 });
 
 test('who may not receive does not ask again, but who is refused for another reason does', async (t) => {
