@@ -10,7 +10,7 @@ const LEAST_MICROS: i64 = 20_000;
 /// A byte in bits times microseconds per second.
 const BYTE: u64 = 8 * 1_000_000;
 /// So much of a cluster must arrive before it says anything.
-const ARRIVED: f64 = 0.8;
+const ARRIVED: f64 = 0.65;
 /// Below this share of the rate at which it left, the path was full: then the estimate stays a little lower than what
 /// arrived, so that queues drain.
 const FULL: f64 = 0.9;
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_cluster_with_holes_or_one_that_piled_up_says_nothing() {
-        assert_eq!(probed(2e6, 3), None);
+        assert_eq!(probed(2e6, 4), None);
         assert_eq!(probed(9e6, 0), None);
     }
 }

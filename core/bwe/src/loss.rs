@@ -21,6 +21,8 @@ const OWN_MOST: f64 = 0.3;
 /// Loss that is not chance: at least so much beyond the path's own, and so many standard deviations.
 const EXCESS: f64 = 0.025;
 const DEVIATIONS: f64 = 2.5;
+/// And at least so many packets.
+const LOST: u32 = 3;
 /// How fast the path's own loss is learnt while nothing is suspected.
 const LEARN: f64 = 0.1;
 /// And how fast if there is less of it, beyond chance.
@@ -150,18 +152,16 @@ impl LossBound {
         let (loss, sent, current) = (seen.loss(), seen.rate(), self.bound().unwrap_or(rate));
         let likely = self.own.max(0.01);
         let chance = DEVIATIONS * (likely * (1.0 - likely) / f64::from(seen.packets)).sqrt();
-        if loss <= self.own + chance.max(EXCESS) {
+        if seen.lost < LOST || loss <= self.own + chance.max(EXCESS) {
             self.learn(loss, chance);
             self.bound = self.bound.map(Bound::grown);
             return;
         }
-        let carried = sent * (1.0 - loss) / (1.0 - self.own);
         let used = sent > current * USED;
-        let rate = if used {
-            carried.clamp(current * FALL.0, current * FALL.1)
-        } else {
-            current * USED
-        };
+        // As low as if none of it were the path's own: this tests that belief too.
+        let delivered = sent * (1.0 - loss);
+        let lower = delivered.clamp(current * FALL.0, current * FALL.1);
+        let rate = if used { lower } else { current * USED };
         self.bound = Some(Bound {
             rate,
             too_much: current,
@@ -170,7 +170,7 @@ impl LossBound {
         self.experiment = used.then_some(Experiment {
             sent,
             loss,
-            carried,
+            carried: delivered / (1.0 - self.own),
             trials: 0,
             stayed: None,
         });
@@ -207,6 +207,9 @@ impl LossBound {
         let if_too_much = (1.0 - experiment.carried / sent).max(self.own);
         if loss <= if_too_much + STAYED * (experiment.loss - if_too_much) {
             self.own += LEARN_LESS * (loss - self.own).min(0.0);
+            self.bound = self
+                .bound
+                .map(|bound| bound.raised(experiment.carried.min(bound.too_much * FALL.1)));
             return;
         }
         let Some(first) = experiment.stayed.replace(loss) else {
@@ -252,6 +255,13 @@ impl Observation {
 }
 
 impl Bound {
+    fn raised(self, rate: f64) -> Bound {
+        Bound {
+            rate: self.rate.max(rate),
+            ..self
+        }
+    }
+
     fn grown(self) -> Bound {
         let near = NEAR.contains(&(self.rate / self.too_much));
         let slow = near && self.clean < CLEAN;
@@ -311,6 +321,14 @@ mod tests {
         sent(&mut bound, 1, 5, 1e6, |_| 0.1);
         let rate = sent(&mut bound, 6, 20, 2e6, |rate| 0.1 + 0.9 * overflow(1.2e6)(rate));
         assert!((1e6..1.4e6).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn loss_of_its_own_that_turns_into_overflow_is_told_apart() {
+        let mut bound = LossBound::default();
+        sent(&mut bound, 1, 5, 1e6, |_| 0.19);
+        let rate = sent(&mut bound, 6, 30, 2e6, overflow(1e6));
+        assert!((0.8e6..1.2e6).contains(&rate), "{rate}");
     }
 
     #[test]

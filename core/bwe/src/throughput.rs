@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use crate::groups::Group;
 
-const GROUPS: usize = 128;
+const POINTS: usize = 64;
+/// Groups that left within this time are one point.
+const TOGETHER_MICROS: u64 = 10_000;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Point {
+    first_sent: u64,
     sent: u64,
     arrival: i64,
     bytes: u32,
 }
 
-/// The last 128 groups, which is 0.6 seconds or more.
+/// The last 64 points, which is 0.6 seconds or more.
 #[derive(Debug)]
 pub(crate) struct Throughput {
-    ring: [Point; GROUPS],
+    ring: [Point; POINTS],
     next: usize,
     len: usize,
 }
@@ -24,23 +27,31 @@ pub(crate) struct Throughput {
 impl Throughput {
     pub(crate) fn new() -> Throughput {
         Throughput {
-            ring: [Point::default(); GROUPS],
+            ring: [Point::default(); POINTS],
             next: 0,
             len: 0,
         }
     }
 
     pub(crate) fn add(&mut self, group: &Group) {
-        let point = Point {
-            sent: group.last_sent.0,
-            arrival: group.last_arrival,
-            bytes: group.bytes,
-        };
-        if let Some(place) = self.ring.get_mut(self.next) {
-            *place = point;
+        if let Some(newest) = self.newest()
+            && group.last_sent.0.saturating_sub(newest.first_sent) < TOGETHER_MICROS
+        {
+            newest.sent = group.last_sent.0;
+            newest.arrival = newest.arrival.max(group.last_arrival);
+            newest.bytes = newest.bytes.saturating_add(group.bytes);
+            return;
         }
-        self.next = (self.next + 1) % GROUPS;
-        self.len = (self.len + 1).min(GROUPS);
+        if let Some(place) = self.ring.get_mut(self.next) {
+            *place = Point {
+                first_sent: group.first_sent.0,
+                sent: group.last_sent.0,
+                arrival: group.last_arrival,
+                bytes: group.bytes,
+            };
+        }
+        self.next = (self.next + 1) % POINTS;
+        self.len = (self.len + 1).min(POINTS);
     }
 
     /// Bits per second over the last `window` or a little more: the slower of how it left and how it arrived, since a
@@ -71,13 +82,18 @@ impl Throughput {
         self.len = 0;
     }
 
+    fn newest(&mut self) -> Option<&mut Point> {
+        let place = (self.next + POINTS - 1) % POINTS;
+        self.ring.get_mut(place).filter(|_| self.len > 0)
+    }
+
     /// The point so many before the newest.
     fn back(&self, steps: usize) -> Option<Point> {
         if steps >= self.len {
             return None;
         }
         self.ring
-            .get((self.next + 2 * GROUPS - 1 - steps) % GROUPS)
+            .get((self.next + 2 * POINTS - 1 - steps) % POINTS)
             .copied()
     }
 }
