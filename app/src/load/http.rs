@@ -243,12 +243,22 @@ impl Http {
             }
             ensure!(self.read(&mut stream)? > 0, "the connection was closed");
         };
-        while self.received.len() < head.end && self.read(&mut stream)? > 0 {}
-        let body = self.received.get(head.start..).unwrap_or_default();
-        let body = body.get(..head.end - head.start).unwrap_or(body);
-        let value = serde_json::from_slice(body).unwrap_or(Value::Null);
-        if !head.closes && self.received.len() >= head.end {
-            self.received.drain(..head.end);
+        let (body, end) = loop {
+            if let Some(whole) = head.body(&self.received)? {
+                break whole;
+            }
+            if self.read(&mut stream)? == 0 {
+                ensure!(
+                    matches!(head.length, Length::UntilTheEnd),
+                    "the connection was closed"
+                );
+                let body = self.received.get(head.start..).unwrap_or_default();
+                break (body.to_vec(), self.received.len());
+            }
+        };
+        let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if !head.closes {
+            self.received.drain(..end);
             self.stream = Some(stream);
         }
         Ok((head.status, value))
@@ -268,34 +278,76 @@ impl Http {
 #[derive(Debug)]
 struct Head {
     status: u16,
-    /// Where the body starts, and where it ends; without a length it ends with the connection.
+    /// Where the body starts.
     start: usize,
-    end: usize,
+    length: Length,
     closes: bool,
+}
+
+/// How long a body is.
+#[derive(Debug)]
+enum Length {
+    Known(usize),
+    Chunks,
+    UntilTheEnd,
 }
 
 impl Head {
     fn parse(received: &[u8], start: usize) -> anyhow::Result<Self> {
         let head = String::from_utf8_lossy(received.get(..start).unwrap_or_default()).to_ascii_lowercase();
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let status = status.context("the answer is no HTTP")?;
         let value = |name: &str| {
             let of = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
             head.lines().find_map(of)
         };
-        let length = value("content-length").and_then(|length| length.parse::<usize>().ok());
-        ensure!(
-            value("transfer-encoding").is_none(),
-            "the answer is in chunks, which is not understood here; speak to the server without a proxy"
-        );
-        let status = status.context("the answer is no HTTP")?;
-        let empty = status == 204 || status == 304;
-        let length = if empty { Some(0) } else { length };
+        let length = value("content-length").and_then(|length| length.parse().ok());
+        let length = match length {
+            _ if status == 204 || status == 304 => Length::Known(0),
+            Some(length) => Length::Known(length),
+            None if value("transfer-encoding").as_deref() == Some("chunked") => Length::Chunks,
+            None => Length::UntilTheEnd,
+        };
         Ok(Self {
             status,
             start,
-            end: length.map_or(usize::MAX, |length| start.saturating_add(length)),
-            closes: length.is_none() || value("connection").as_deref() == Some("close"),
+            closes: matches!(length, Length::UntilTheEnd) || value("connection").as_deref() == Some("close"),
+            length,
         })
+    }
+
+    /// The body and where it ends, once all of it is there.
+    fn body(&self, received: &[u8]) -> anyhow::Result<Option<(Vec<u8>, usize)>> {
+        let mut at = self.start;
+        let mut body = Vec::new();
+        match self.length {
+            Length::UntilTheEnd => return Ok(None),
+            Length::Known(length) => {
+                let end = at.saturating_add(length);
+                return Ok(received.get(at..end).map(|whole| (whole.to_vec(), end)));
+            }
+            Length::Chunks => {}
+        }
+        loop {
+            let rest = received.get(at..).unwrap_or_default();
+            let Some(line) = rest.windows(2).position(|two| two == b"\r\n") else {
+                return Ok(None);
+            };
+            let size = std::str::from_utf8(rest.get(..line).unwrap_or_default()).unwrap_or_default();
+            let size = size.split(';').next().unwrap_or_default().trim();
+            let size = usize::from_str_radix(size, 16).context("the answer's chunks have no length")?;
+            let start = line + 2;
+            let end = start.saturating_add(size);
+            let (Some(chunk), Some(b"\r\n")) = (rest.get(start..end), rest.get(end..end.saturating_add(2)))
+            else {
+                return Ok(None);
+            };
+            body.extend_from_slice(chunk);
+            at += end + 2;
+            if size == 0 {
+                return Ok(Some((body, at)));
+            }
+        }
     }
 }
 
@@ -333,7 +385,11 @@ mod tests {
         let place = Place::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let server = std::thread::spawn(move || {
             for answers in [
-                vec!["Content-Length: 7\r\n\r\n{\"a\":1}", "Content-Length: 1\r\n\r\n2"],
+                vec![
+                    "Content-Length: 7\r\n\r\n{\"a\":1}",
+                    "Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0a\r\n234567890 \r\n0\r\n\r\n",
+                    "Content-Length: 1\r\n\r\n2",
+                ],
                 vec!["Connection: close\r\n\r\n3"],
             ] {
                 let (mut stream, _) = listener.accept().unwrap();
@@ -347,6 +403,7 @@ mod tests {
         let mut http = Http::new(place, String::new());
         let mut ask = || http.ask("GET", "/", None).unwrap();
         assert_eq!(ask(), (200, serde_json::json!({"a": 1})));
+        assert_eq!(ask(), (200, 1_234_567_890.into()));
         assert_eq!(ask(), (200, 2.into()));
         assert_eq!(ask(), (200, 3.into()), "the first connection was closed");
         server.join().unwrap();

@@ -156,8 +156,7 @@ impl Call for Room {
     ) -> anyhow::Result<()> {
         let handle = self.handle(number)?;
         let streams: Vec<Value> = self.feeds.iter().map(|feed| json!({"feed": feed})).collect();
-        let join =
-            json!({"request": "join", "ptype": "subscriber", "room": self.room, "streams": streams});
+        let join = json!({"request": "join", "ptype": "subscriber", "room": self.room, "streams": streams});
         let attached = self.message(handle, join, None)?;
         let offer = attached["jsep"]["sdp"].as_str();
         let sdp = answer(offer.context("Janus offers a subscriber nothing")?)?;

@@ -37,7 +37,7 @@ use self::{
     plan::Plan,
     process::Process,
     publisher::Publisher,
-    report::{Delay, Planned, Report, Second, Server},
+    report::{Delay, Planned, Report, Second, Server, each_us},
     shared::Shared,
     subscriber::{Measure, Subscriber},
     tally::Tally,
@@ -266,7 +266,9 @@ impl Load {
             if self.receiving.is_finished() || self.publishing.is_finished() {
                 bail!("a thread of the load has ended");
             }
-            nap(LOOK.min(until.saturating_duration_since(Instant::now())).max(Duration::from_millis(1)));
+            nap(LOOK
+                .min(until.saturating_duration_since(Instant::now()))
+                .max(Duration::from_millis(1)));
             if Instant::now() >= until {
                 return Ok(());
             }
@@ -316,7 +318,7 @@ impl Measured {
             delay_ms: Delay::of(&self.within),
             freezes: all.freezes,
             server: arguments.pid.map(|_| Server {
-                cpu_us_per_packet: self.server_ran as f64 / 1000.0 / (self.within.arrived as f64).max(1.0),
+                cpu_us_per_packet: each_us(self.server_ran as f64, self.within.arrived),
                 cpu_percent: self.server_ran as f64 / self.length / 1e7,
                 join_cpu_us: each(self.joining).map(|nanoseconds| nanoseconds / 1000.0),
                 joined_bytes_per_subscriber: grown(self.resident[1]),

@@ -67,7 +67,8 @@ impl Plan {
             "--seconds 0 measures nothing: give at least 1"
         );
         ensure!(
-            arguments.packets_per_second
+            arguments
+                .packets_per_second
                 .is_none_or(|rate| (0.1..=100_000.0).contains(&rate)),
             "--packets-per-second must be 0.1 to 100000"
         );
@@ -158,7 +159,10 @@ fn tracks(arguments: &LoadArguments) -> Vec<Track> {
             vec![
                 smaller(full, "q", 180, 16),
                 smaller(full, "h", 360, 4),
-                Layer { rid: Some("f"), ..full },
+                Layer {
+                    rid: Some("f"),
+                    ..full
+                },
             ]
         } else {
             vec![full]

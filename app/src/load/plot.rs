@@ -41,7 +41,12 @@ pub(super) fn svg(report: &Report) -> String {
         )),
     );
     for (index, panel) in panels.iter().enumerate() {
-        draw(&mut svg, panel, TOP + STEP * index as f64, report.each_second.len());
+        draw(
+            &mut svg,
+            panel,
+            TOP + STEP * index as f64,
+            report.each_second.len(),
+        );
     }
     svg.push_str("</svg>\n");
     svg
@@ -167,7 +172,9 @@ fn number(value: f64) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -207,7 +214,13 @@ mod tests {
 
     #[test]
     fn axes_end_at_round_numbers() {
-        for (most, end) in [(0.0, 1.0), (0.07, 0.1), (1.0, 1.0), (3.0, 5.0), (51_999.0, 100_000.0)] {
+        for (most, end) in [
+            (0.0, 1.0),
+            (0.07, 0.1),
+            (1.0, 1.0),
+            (3.0, 5.0),
+            (51_999.0, 100_000.0),
+        ] {
             assert!((nice(most) - end).abs() < 1e-9, "{most}: {}", nice(most));
         }
     }

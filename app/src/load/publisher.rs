@@ -21,7 +21,7 @@ use super::{
 /// How long the thread naps at most, so that what comes in is read.
 const NAP: Duration = Duration::from_millis(1);
 /// What is later than this is not sent any more: the load could not keep up.
-const LATE: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_millis(250);
 /// Sequence numbers begin here: low enough that a receiver knows which turn they are in.
 const FIRST_SEQUENCE: u64 = 1000;
 /// How loud everybody speaks, in dBov.

@@ -102,8 +102,8 @@ impl Delay {
 /// What the server's process used.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(super) struct Server {
-    /// For each packet of media that left it.
-    pub(super) cpu_us_per_packet: f64,
+    /// For each packet of media that left it, if any did.
+    pub(super) cpu_us_per_packet: Option<f64>,
     /// Of one core.
     pub(super) cpu_percent: f64,
     /// For each subscriber who came in, from the first word to ICE and DTLS.
@@ -146,9 +146,14 @@ impl Second {
             delay_ms: Delay::of(tally),
             freezes: tally.freezes,
             server_cpu_percent: ran.map(|ran| ran / length / 1e7),
-            server_cpu_us_per_packet: ran.map(|ran| ran / 1000.0 / (tally.arrived as f64).max(1.0)),
+            server_cpu_us_per_packet: ran.and_then(|ran| each_us(ran, tally.arrived)),
         }
     }
+}
+
+/// Microseconds for each packet, if there were any.
+pub(super) fn each_us(nanoseconds: f64, packets: u64) -> Option<f64> {
+    (packets > 0).then(|| nanoseconds / 1000.0 / packets as f64)
 }
 
 /// A line of the live view.
@@ -166,8 +171,11 @@ impl fmt::Display for Second {
             milliseconds(self.delay_ms.p99),
             self.freezes,
         )?;
-        if let (Some(percent), Some(each)) = (self.server_cpu_percent, self.server_cpu_us_per_packet) {
-            write!(f, "  server {percent:.0} %, {each:.2} us a packet")?;
+        if let Some(percent) = self.server_cpu_percent {
+            write!(f, "  server {percent:.0} %")?;
+        }
+        if let Some(each) = self.server_cpu_us_per_packet {
+            write!(f, ", {each:.2} us a packet")?;
         }
         Ok(())
     }
@@ -207,8 +215,10 @@ impl fmt::Display for Report {
         if let Some(server) = &self.server {
             writeln!(
                 f,
-                "  server     {:.2} us a packet, {:.0} % of a core, {:.1} MB",
-                server.cpu_us_per_packet,
+                "  server     {} us a packet, {:.0} % of a core, {:.1} MB",
+                server
+                    .cpu_us_per_packet
+                    .map_or_else(|| "-".to_owned(), |each| format!("{each:.2}")),
                 server.cpu_percent,
                 server.resident_bytes as f64 / 1e6
             )?;
@@ -329,7 +339,12 @@ pub(super) mod tests {
         report.subscribers_connected = 9;
         report.arrived_packets = 0;
         let all = report.to_string();
-        for part in ["no time to send 5", "99 % of a core", "1 connections broke", "nothing arrived"] {
+        for part in [
+            "no time to send 5",
+            "99 % of a core",
+            "1 connections broke",
+            "nothing arrived",
+        ] {
             assert!(all.contains(part), "{part}: {all}");
         }
     }

@@ -111,16 +111,23 @@ impl Signals {
 
 fn told(name: &str, refused: &Refused) -> String {
     let what = refused.of.as_deref().unwrap_or("a message");
-    let next = match refused.code.as_str() {
-        "room_full" => "; give --key, so that the room is made large enough, or raise server.rooms.member_limit",
-        "unauthorized" => "; give --key and TREFOIL_SECRET: guests join only in development mode",
+    let (code, message) = (&refused.code, &refused.message);
+    format!(
+        "{name}: the server refuses {what} ({code}): {message}{}",
+        remedy(code)
+    )
+}
+
+/// What whoever runs a load can do about a refusal.
+pub(super) fn remedy(code: &str) -> &'static str {
+    match code {
+        "room_full" => {
+            "; give --key, so that the room is made large enough, or raise server.rooms.member_limit"
+        }
+        "unauthorized" => "; give a right --key and TREFOIL_SECRET: guests join only in development mode",
         "no_media_server" => "; the room must be of topology sfu: give --key, or set server.rooms.topology",
         _ => "",
-    };
-    format!(
-        "{name}: the server refuses {what} ({}): {}{next}",
-        refused.code, refused.message
-    )
+    }
 }
 
 fn why(reason: LeaveReason) -> String {

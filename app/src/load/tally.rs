@@ -143,7 +143,10 @@ mod tests {
         }
         let mut histogram = Histogram::default();
         histogram.record(Duration::from_secs(100_000));
-        assert!(histogram.quantile(1.0).unwrap() > 60_000.0, "what is too long is the longest");
+        assert!(
+            histogram.quantile(1.0).unwrap() > 60_000.0,
+            "what is too long is the longest"
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use trefoil_wire::{
 use super::{
     call::Call,
     http::{Http, Place},
-    signals::Signals,
+    signals::{Signals, remedy},
 };
 use crate::arguments::LoadArguments;
 
@@ -232,7 +232,10 @@ fn asked(places: usize) -> anyhow::Result<u8> {
 fn refused(url: &str, status: u16, answer: &Value) -> String {
     let detail: Option<ErrorBody> = serde_json::from_value(answer.clone()).ok();
     match detail {
-        Some(ErrorBody { error }) => format!("{url} refuses ({}): {}", error.code, error.message),
+        Some(ErrorBody { error }) => {
+            let (code, message) = (&error.code, &error.message);
+            format!("{url} refuses ({code}): {message}{}", remedy(code))
+        }
         None => format!("{url} answers with status {status}: it is no Trefoil, or a proxy is before it"),
     }
 }

@@ -121,7 +121,11 @@ mod tests {
         assert_eq!((&ask[..], arrivals.take_lost()), (&[12][..], 0));
         arrivals.look(start + PATIENCE, &mut ask);
         assert_eq!((arrivals.take_lost(), arrivals.is_waiting()), (1, false));
-        assert_eq!(arrivals.came(12, start + PATIENCE), Came::Again, "given up is given up");
+        assert_eq!(
+            arrivals.came(12, start + PATIENCE),
+            Came::Again,
+            "given up is given up"
+        );
     }
 
     #[test]

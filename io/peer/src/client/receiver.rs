@@ -8,9 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use str0m::{
-    Candidate, Event, IceConnectionState, Input, Output, Rtc, change::SdpOffer, net::Receive,
-};
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, change::SdpOffer, net::Receive};
 use trefoil_rtp::{RtpPacket, rtcp, rtx};
 use trefoil_srtp::{Opener, Sealer};
 

@@ -205,9 +205,7 @@ pub(crate) fn write_missing(media: u32, missing: &[u16], mut send: impl FnMut(&[
 /// Tells a source that a picture is lost.
 pub(crate) fn write_lost_picture(media: u32, mut send: impl FnMut(&[u8])) {
     let mut out = [0; COMPOUND];
-    behind_a_report(&mut out, &mut send, |room| {
-        rtcp::write_pli(room, REPORTER, media)
-    });
+    behind_a_report(&mut out, &mut send, |room| rtcp::write_pli(room, REPORTER, media));
 }
 
 fn behind_a_report(
@@ -284,7 +282,10 @@ mod tests {
         for index in [10, 11, 13] {
             reports.received(7, index);
         }
-        assert_eq!(lost(&compounds(&mut reports, start + REPORTS_EVERY)), [(7, 64, 1)]);
+        assert_eq!(
+            lost(&compounds(&mut reports, start + REPORTS_EVERY)),
+            [(7, 64, 1)]
+        );
         reports.received(7, 14);
         assert_eq!(
             lost(&compounds(&mut reports, start + 2 * REPORTS_EVERY)),
