@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Try a STUN/TURN server from outside, and say in plain words what does not work.
     Doctor(DoctorArguments),
+    /// Fill a room with people who publish and receive, and measure what arrives, when, and what it costs the server.
+    Load(LoadArguments),
 }
 
 #[derive(Debug, Args)]
@@ -122,4 +124,68 @@ pub(crate) struct DoctorArguments {
     /// The password of that name.
     #[arg(long, env = "TREFOIL_TURN_PASSWORD", hide_env_values = true)]
     pub(crate) password: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArguments {
+    /// The server: where its rooms are. Guests join in development mode, else give --key and TREFOIL_SECRET.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// Load a Janus with its VideoRoom instead: its HTTP API, as http://192.0.2.1:8088/janus.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "key"])]
+    pub(crate) janus: Option<String>,
+    /// An API key of the server: the room is set up as it is needed, and tokens are made for everybody.
+    #[arg(long, env = "TREFOIL_KEY", requires = "secret")]
+    pub(crate) key: Option<String>,
+    /// The secret of that key. An environment variable stays out of `ps`.
+    #[arg(long, env = "TREFOIL_SECRET", hide_env_values = true)]
+    pub(crate) secret: Option<String>,
+    /// The room; with --key it is made, and deleted afterwards.
+    #[arg(long, default_value = "load")]
+    pub(crate) room: String,
+    /// How many publish.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) publishers: usize,
+    /// How many of these send anything; all if left out.
+    #[arg(long, value_name = "N")]
+    pub(crate) active: Option<usize>,
+    /// How many receive, each of them everything.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) subscribers: usize,
+    /// The rate of each video (VP8); 0 for none.
+    #[arg(long, default_value_t = 1000, value_name = "KBPS")]
+    pub(crate) video_kbps: u32,
+    /// Bytes of payload in each packet: of video (1200), or of sound where there is no video (120).
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) packet_bytes: Option<usize>,
+    /// Packets a second, instead of what --video-kbps gives; of sound (50) where there is no video.
+    #[arg(long, value_name = "N")]
+    pub(crate) packets_per_second: Option<f64>,
+    /// Packets of video in each frame; they are sent at once.
+    #[arg(long, default_value_t = 4, value_name = "PACKETS")]
+    pub(crate) burst: usize,
+    /// Each publisher sends sound (Opus) too.
+    #[arg(long)]
+    pub(crate) audio: bool,
+    /// Each video is sent in three sizes, of 1/16, 1/4 and the whole of --video-kbps.
+    #[arg(long)]
+    pub(crate) simulcast: bool,
+    /// What of the packets to each subscriber is dropped, to see how it is repaired.
+    #[arg(long, default_value_t = 0.0, value_name = "PERCENT")]
+    pub(crate) loss: f64,
+    /// For how long to measure.
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
+    /// For how long to send before that, until rates have settled.
+    #[arg(long, default_value_t = 3, value_name = "SECONDS")]
+    pub(crate) warm_up: u64,
+    /// The server's process, if it runs on this machine: its CPU time and memory are measured too.
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+    /// Write everything that was measured to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Draw it over time into this file, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
 }

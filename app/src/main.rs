@@ -9,6 +9,7 @@ mod config_page;
 mod doctor;
 mod front;
 mod ice;
+mod load;
 mod logging;
 mod serve;
 mod token;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Load(arguments) => load::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

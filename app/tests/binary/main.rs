@@ -7,6 +7,7 @@
 )]
 
 mod https;
+mod load;
 mod process;
 mod relay;
 

@@ -85,6 +85,14 @@ impl Engine {
             .build(now)
     }
 
+    /// The engine of a client, which is not ICE-lite, and where its SRTP keys appear.
+    pub(crate) fn client(&self, now: std::time::Instant) -> (Rtc, KeySlot) {
+        let config = RtcConfig::new()
+            .set_crypto_provider(self.crypto.clone())
+            .set_dtls_cert(self.certificate.clone());
+        (config.set_rtp_mode(true).build(now), take_key_slot())
+    }
+
     /// An engine without media, and where its SRTP keys appear.
     pub(crate) fn bare(&self, credentials: &IceCredentials, now: std::time::Instant) -> (Rtc, KeySlot) {
         let rtc = self.config(credentials).clear_codecs().build(now);

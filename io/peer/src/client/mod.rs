@@ -1,4 +1,13 @@
 //! The other end of our transports: a WebRTC client without a browser, for tests and load.
+//!
+//! [`Client`] is the engine alone, and can do both. [`Receiver`] only receives, at a fraction of the cost.
+
+mod arrivals;
+mod offered;
+mod receiver;
+mod reports;
+
+pub use receiver::{Arrival, Receiver, ReceiverStats};
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
