@@ -24,4 +24,5 @@ if ! cmp -s aioice/requirements.txt .venv/requirements.txt; then
   .venv/bin/pip install --quiet --disable-pip-version-check -r aioice/requirements.txt
   cp aioice/requirements.txt .venv/requirements.txt
 fi
+[ cable -nt cable.c ] || cc -O2 -Wall -o cable cable.c
 ./make-media.sh

@@ -390,3 +390,46 @@ fn an_encoding_that_nobody_shows_need_not_be_sent() {
         world.people[&1].needed.get(&track) == Some(&(false, vec![]))
     });
 }
+
+#[test]
+fn a_client_whose_network_changed_finds_another_way_and_keeps_what_it_had() {
+    let mut world = room(1, &[VOICE], &[2]);
+    let track = world.track(1, 0);
+    let mut sequence = 0;
+    let mut hears = |world: &mut World, what: &str| {
+        let before = world.received(2, track).len();
+        world.until(what, |world| {
+            next(world, &mut sequence, |world, sequence| say(world, 1, 0, sequence));
+            world.received(2, track).len() > before + 30
+        });
+    };
+    hears(&mut world, "sound before");
+    world.ask(
+        2,
+        Ask::Subscribe {
+            audio: None,
+            video: None,
+            restart: true,
+        },
+    );
+    world.until("another offer", |world| world.people[&2].offers == 2);
+    world
+        .people
+        .get_mut(&2)
+        .unwrap()
+        .subscribe
+        .as_mut()
+        .unwrap()
+        .move_elsewhere();
+    hears(&mut world, "sound after");
+    let numbers: Vec<u64> = world
+        .received(2, track)
+        .iter()
+        .map(|packet| packet.sequence)
+        .collect();
+    assert!(
+        numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        "it is the same stream"
+    );
+    assert!(world.people[&2].lost.is_empty());
+}

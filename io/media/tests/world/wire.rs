@@ -66,6 +66,13 @@ impl Wire {
         }
     }
 
+    /// Another network: what was sent from the old address is sent from a new one.
+    pub fn move_elsewhere(&mut self) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        self.socket = Socket::Udp(socket);
+    }
+
     /// Sends bytes as they are, as a client that is no client might.
     pub fn send_raw(&mut self, to: SocketAddr, bytes: &[u8]) {
         match &mut self.socket {

@@ -149,3 +149,70 @@ fn fingerprint(value: &str) -> Option<Fingerprint> {
         bytes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use trefoil_rtp::Codec;
+
+    use super::*;
+
+    const ANSWER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE data s0 s1\r\n\
+        m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdefghijkl\r\n\
+        a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F\r\n\
+        a=setup:active\r\na=mid:data\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\na=mid:s0\r\na=extmap:1 urn:x\r\na=extmap:3/recvonly urn:y\r\na=recvonly\r\n\
+        m=video 0 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:s1\r\na=ice-ufrag:not-me\r\n";
+
+    #[test]
+    fn an_answer_says_what_is_taken_and_how_it_is_secured() {
+        let answer = Answer::parse(ANSWER).unwrap();
+        assert_eq!((answer.ice.ufrag.as_str(), answer.they_begin), ("abcd", true));
+        assert_eq!(answer.fingerprint.bytes[31], 0x1F);
+        let [data, audio, video] = answer.sections.as_slice() else {
+            panic!("{answer:?}")
+        };
+        assert_eq!((data.mid.as_str(), audio.mid.as_str()), ("data", "s0"));
+        assert_eq!(audio.codecs, [Codec::Opus, Codec::Pcmu]);
+        assert!(audio.extensions.has(1) && audio.extensions.has(3) && !audio.extensions.has(2));
+        assert!(
+            video.rejected,
+            "and what stands in a rejected section is not believed"
+        );
+    }
+
+    #[test]
+    fn an_answer_without_security_is_refused_by_what_is_missing() {
+        for (line, word) in [
+            ("a=ice-ufrag:abcd", "ice-ufrag"),
+            ("a=ice-pwd:0123456789abcdefghijkl", "ice-pwd"),
+            ("a=fingerprint:sha-256", "fingerprint"),
+            ("a=setup:active", "setup"),
+        ] {
+            let without: String = ANSWER
+                .lines()
+                .filter(|other| !other.starts_with(line))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let refusal = Answer::parse(&without).unwrap_err().to_string();
+            assert!(refusal.contains(word), "{refusal}");
+        }
+        let weak = ANSWER.replace("sha-256", "sha-1");
+        assert!(Answer::parse(&weak).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(
+            text in "(?s).{0,200}",
+            cut in 0..ANSWER.len(),
+            line in 0_usize..20,
+        ) {
+            let _ = Answer::parse(&text);
+            let _ = Answer::parse(ANSWER.get(..cut).unwrap_or_default());
+            let mut lines: Vec<&str> = ANSWER.lines().collect();
+            lines.insert(line.min(lines.len()), &text);
+            let _ = Answer::parse(&lines.join("\r\n"));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// A path that carries less, then more: the picture follows it. How fast, and how long it stood still, is said and not judged.
+import test, { after, before } from 'node:test';
+import assert from 'node:assert/strict';
+import { layCable } from '../../../kit/lab/lib/cable.mjs';
+import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
+import { enter, forwardedConfig, heightOf, palette } from '../../../kit/lab/lib/forwarded.mjs';
+import { until } from '../../../kit/lab/lib/senses.mjs';
+import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
+
+let cable, server, publisher, subscriber;
+before(async () => {
+  cable = layCable(`bw${process.pid}`);
+  await cable.ready();
+  const http = `http://${cable.address}:8080`;
+  const config = `${forwardedConfig}
+[server]
+listen = ["${cable.address}:8080"]
+public_url = "${http}"
+keys = [{ key = "lab", secret = "0123456789abcdef0123456789abcdef0123456789abcdef" }]
+[media]
+listen = ["${cable.address}:3479"]
+`;
+  server = await startTrefoil({ config, netns: cable.srv, http: null, relay: null });
+  [publisher, subscriber] = await Promise.all([cable.srv, cable.far].map((netns) => launchChromium({ netns, secure: [http] })));
+});
+after(async () => {
+  await Promise.all([publisher?.close(), subscriber?.close(), server?.stop()]);
+  cable?.cut();
+});
+
+/** The longest time between two pictures since it was last asked, in seconds, and how many came. */
+const watch = (page, id) => page.evaluate((participant) => {
+  const video = document.getElementById(`v-${participant}-camera`);
+  const seen = window.seen ??= { longest: 0, count: 0, last: performance.now() };
+  if (!window.watching) {
+    window.watching = true;
+    const next = (time) => { seen.longest = Math.max(seen.longest, time - seen.last); seen.last = time; seen.count++; video.requestVideoFrameCallback(next); };
+    video.requestVideoFrameCallback(next);
+  }
+  const told = { longest: Math.max(seen.longest, performance.now() - seen.last) / 1000, count: seen.count };
+  Object.assign(seen, { longest: 0, count: 0 });
+  return told;
+}, id);
+
+test('a picture follows the bandwidth of its path down and up', async (t) => {
+  const ann = await enter(publisher, server.url, 'narrow', palette[0], { size: [1280, 720], options: { token: server.token('narrow', 'ann') } });
+  const bob = await enter(subscriber, server.url, 'narrow', palette[1], { publish: false, options: { token: server.token('narrow', 'bob') } });
+  const height = (least, most, what) => until(what, async (note) => {
+    const is = await heightOf(bob, ann);
+    note(is);
+    return is >= least && is <= most;
+  });
+  await height(720, 720, 'the large picture on a wide path');
+  await watch(bob.page, ann.id);
+  const settle = async (kbps, least, most) => {
+    cable.set({ down: { rate: kbps } });
+    const began = Date.now();
+    await height(least, most, `a picture of ${least} to ${most} lines at ${kbps} kbit/s`);
+    const { longest, count } = await watch(bob.page, ann.id);
+    t.diagnostic(`${kbps} kbit/s: ${least} to ${most} lines after ${((Date.now() - began) / 1000).toFixed(1)} s, longest pause ${longest.toFixed(2)} s, ${count} pictures`);
+    assert.ok(count > 10, 'pictures went on');
+  };
+  for (const [kbps, least, most] of [[300, 1, 180], [1000, 360, 360], [5000, 720, 720], [300, 1, 180], [5000, 720, 720]]) await settle(kbps, least, most);
+});
