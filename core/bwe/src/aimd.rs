@@ -1,4 +1,4 @@
-//! The rate that delay allows: additive or multiplicative increase, multiplicative decrease (GCC section 5).
+//! The rate that delay allows: additive or multiplicative increase, multiplicative decrease (GCC section 5.5).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whether queueing delay grows: the trendline filter and its adaptive threshold (GCC section 4.2 to 4.4).
+//! Whether queueing delay grows: the trendline filter and its adaptive threshold (GCC sections 5.3 and 5.4).
 
 use crate::Micros;
 use crate::groups::Group;
