@@ -36,6 +36,7 @@
 
 mod aimd;
 mod cluster;
+mod contest;
 mod estimator;
 mod groups;
 mod history;
