@@ -21,7 +21,10 @@ fn main() -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", figures::HEAD)?;
     let mut drawn = Vec::new();
-    for scenario in CALL_SCENARIOS.iter().filter(|scenario| scenario.name.contains(&only)) {
+    for scenario in CALL_SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(&only))
+    {
         let run = |seed| (scenario.world)(Seed::new(seed)).run_until(scenario.seconds);
         let worlds: Vec<_> = (1..=seeds.max(1)).map(run).collect();
         let all: Vec<_> = worlds.iter().map(|world| Figures::of(scenario, world)).collect();

@@ -24,13 +24,20 @@ pub(crate) fn draw(worlds: &[(&str, CallWorld)]) -> String {
     );
     for (index, (name, world)) in worlds.iter().enumerate() {
         let (x, y) = ((index % COLUMNS) as f64 * WIDE, (index / COLUMNS) as f64 * HIGH);
-        let _ = writeln!(svg, "<g transform=\"translate({x},{y})\">{}</g>", panel(name, world));
+        let _ = writeln!(
+            svg,
+            "<g transform=\"translate({x},{y})\">{}</g>",
+            panel(name, world)
+        );
     }
     svg + "</svg>\n"
 }
 
 fn panel(name: &str, world: &CallWorld) -> String {
-    let free: Vec<_> = world.samples(0, 0..u64::MAX).map(|(at, _)| world.free(at) as f64).collect();
+    let free: Vec<_> = world
+        .samples(0, 0..u64::MAX)
+        .map(|(at, _)| world.free(at) as f64)
+        .collect();
     let most = free.iter().copied().fold(0.0, f64::max) * 1.4;
     let seconds = free.len() as f64 * SAMPLE.as_secs_f64();
     let (bottom, right) = (HIGH - 6.0, LEFT + CURVES_WIDE);
@@ -43,13 +50,32 @@ fn panel(name: &str, world: &CallWorld) -> String {
     );
     svg += &curve(&free, 1, most, "stroke=\"#999\" stroke-width=\"1.5\"");
     for (call, colour) in (0..world.calls().len()).zip(COLOURS.iter().cycle()) {
-        let samples: Vec<_> = world.samples(call, 0..u64::MAX).map(|(_, sample)| sample).collect();
+        let samples: Vec<_> = world
+            .samples(call, 0..u64::MAX)
+            .map(|(_, sample)| sample)
+            .collect();
         let rate = |bytes: u64, samples: usize| bytes as f64 * 8.0 / (SAMPLE.as_secs_f64() * samples as f64);
         let sent = samples.chunks(10);
-        let sent: Vec<_> = sent.map(|chunk| rate(chunk.iter().map(|sample| sample.sent).sum(), chunk.len())).collect();
-        let estimates: Vec<_> = samples.iter().step_by(3).map(|sample| sample.estimate as f64).collect();
-        svg += &curve(&sent, 10, most, &format!("stroke=\"{colour}\" stroke-opacity=\".35\""));
-        svg += &curve(&estimates, 3, most, &format!("stroke=\"{colour}\" stroke-width=\"1.2\""));
+        let sent: Vec<_> = sent
+            .map(|chunk| rate(chunk.iter().map(|sample| sample.sent).sum(), chunk.len()))
+            .collect();
+        let estimates: Vec<_> = samples
+            .iter()
+            .step_by(3)
+            .map(|sample| sample.estimate as f64)
+            .collect();
+        svg += &curve(
+            &sent,
+            10,
+            most,
+            &format!("stroke=\"{colour}\" stroke-opacity=\".35\""),
+        );
+        svg += &curve(
+            &estimates,
+            3,
+            most,
+            &format!("stroke=\"{colour}\" stroke-width=\"1.2\""),
+        );
     }
     svg
 }
@@ -66,5 +92,8 @@ fn curve(values: &[f64], apart: usize, most: f64, style: &str) -> String {
             let _ = write!(points, "{:.0},{here} ", LEFT + index as f64 * step);
         }
     }
-    format!("<polyline fill=\"none\" {style} points=\"{}\"/>", points.trim_end())
+    format!(
+        "<polyline fill=\"none\" {style} points=\"{}\"/>",
+        points.trim_end()
+    )
 }

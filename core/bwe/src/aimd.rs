@@ -1,4 +1,4 @@
-//! The rate that delay allows: additive or multiplicative increase, multiplicative decrease (GCC section 5).
+//! The rate that delay allows: additive or multiplicative increase, multiplicative decrease (GCC section 5.5).
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ pub(crate) struct Aimd {
     rate: f64,
     phase: Phase,
     capacity: Capacity,
-    updated: Micros,
+    updated: Option<Micros>,
     decreased: Option<Micros>,
     /// A probe raised the rate last at this time.
     raised: Option<Micros>,
@@ -68,7 +68,7 @@ impl Aimd {
             rate: start,
             phase: Phase::Increase,
             capacity: Capacity::default(),
-            updated: Micros::ZERO,
+            updated: None,
             decreased: None,
             raised: None,
             after_drain: None,
@@ -109,8 +109,8 @@ impl Aimd {
     }
 
     pub(crate) fn update(&mut self, seen: Seen, now: Micros) {
-        let elapsed = now.since(self.updated).min(Duration::from_secs(1));
-        self.updated = now;
+        let before = self.updated.replace(now).unwrap_or(now);
+        let elapsed = now.since(before).min(Duration::from_secs(1));
         match seen.usage {
             Usage::Over if seen.queue < NO_QUEUE => self.phase = Phase::Hold,
             Usage::Over => self.decrease(seen, now),

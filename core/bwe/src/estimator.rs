@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::aimd::{Aimd, Phase, Seen as Shown};
+use crate::contest::Contest;
 use crate::groups::{Groups, Seen};
 use crate::history::{History, Settled};
 use crate::loss::LossBound;
@@ -46,6 +47,7 @@ pub struct Estimator {
     queueing: Queueing,
     throughput: Throughput,
     aimd: Aimd,
+    contest: Contest,
     loss_bound: LossBound,
     probing: Probing,
     silence: Silence,
@@ -74,6 +76,7 @@ impl Estimator {
             queueing: Queueing::default(),
             throughput: Throughput::new(),
             aimd: Aimd::new(start),
+            contest: Contest::default(),
             loss_bound: LossBound::default(),
             probing: Probing::new(settings.max as f64),
             silence: Silence::new(),
@@ -304,6 +307,11 @@ impl Estimator {
             useful: self.probing.useful(),
         };
         self.aimd.update(shown, now);
+        if self.aimd.decreased() == Some(now) {
+            self.contest.lowered(queue, now);
+        }
+        self.contest.update(queue, self.round_trip, now);
+        self.trend.keep_threshold(self.contest.is_in_vain());
         if shown.usage == Usage::Over {
             self.probing.overused(now);
         }

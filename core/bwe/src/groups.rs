@@ -1,4 +1,4 @@
-//! Packets that left together, compared with how they arrived: GCC section 4.1 (pre-filtering) and 4.2.
+//! Packets that left together, compared with how they arrived: GCC sections 5.1 and 5.2.
 
 use crate::Micros;
 

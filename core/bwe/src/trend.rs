@@ -1,4 +1,4 @@
-//! Whether queueing delay grows: the trendline filter and its adaptive threshold (GCC section 4.2 to 4.4).
+//! Whether queueing delay grows: the trendline filter and its adaptive threshold (GCC sections 5.3 and 5.4).
 
 use crate::Micros;
 use crate::groups::Group;
@@ -15,6 +15,8 @@ const OVER_MILLIS: f64 = 10.0;
 const THRESHOLD_START: f64 = 12.5;
 const THRESHOLD_UP: f64 = 0.0087;
 const THRESHOLD_DOWN: f64 = 0.039;
+/// What the draft has for both; it lets a flow hold its own against others that fill queues, and fills them when alone.
+const THRESHOLD_KEPT: f64 = 0.000_18;
 const THRESHOLD_RANGE: (f64, f64) = (6.0, 600.0);
 /// A slope that is farther above the threshold is a spike, which the threshold does not follow.
 const SPIKE: f64 = 15.0;
@@ -43,6 +45,7 @@ pub(crate) struct TrendLine {
     slope_before: f64,
     threshold: f64,
     threshold_at: Option<Micros>,
+    keeps_threshold: bool,
     over_for: f64,
     over_count: u32,
     usage: Usage,
@@ -59,6 +62,7 @@ impl TrendLine {
             slope_before: 0.0,
             threshold: THRESHOLD_START,
             threshold_at: None,
+            keeps_threshold: false,
             over_for: -1.0,
             over_count: 0,
             usage: Usage::Normal,
@@ -67,6 +71,11 @@ impl TrendLine {
 
     pub(crate) fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// Whether the threshold sinks slowly.
+    pub(crate) fn keep_threshold(&mut self, keeps: bool) {
+        self.keeps_threshold = keeps;
     }
 
     /// A group has arrived after another.
@@ -124,10 +133,10 @@ impl TrendLine {
         if scaled > self.threshold + SPIKE {
             return;
         }
-        let gain = if scaled < self.threshold {
-            THRESHOLD_DOWN
-        } else {
-            THRESHOLD_UP
+        let gain = match scaled < self.threshold {
+            false => THRESHOLD_UP,
+            true if self.keeps_threshold => THRESHOLD_KEPT,
+            true => THRESHOLD_DOWN,
         };
         self.threshold += gain * (scaled - self.threshold) * elapsed.min(100.0);
         self.threshold = self.threshold.clamp(THRESHOLD_RANGE.0, THRESHOLD_RANGE.1);

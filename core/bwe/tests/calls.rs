@@ -110,7 +110,7 @@ fn three_times_the_capacity_is_found_within_ten_seconds() {
 }
 
 #[test]
-fn a_quarter_of_the_capacity_is_respected_within_three_seconds() {
+fn a_quarter_of_the_capacity_is_respected_within_two_seconds() {
     over_seeds(scenarios::step_down, 60, |world| {
         let below = world.seconds_until_below(0, 30).unwrap();
         within(

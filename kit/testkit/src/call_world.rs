@@ -114,15 +114,19 @@ impl CallWorld {
         reached.map(|(at, _)| at.as_secs_f64() - from as f64)
     }
 
-    /// Seconds from `from` until a call sends no more than the capacity, and keeps to it for a second.
+    /// Seconds from `from` until the estimate of a call is no more than the capacity, and what it sends in the next second
+    /// is not either.
     #[must_use]
     pub fn seconds_until_below(&self, call: usize, from: u64) -> Option<f64> {
-        let sent = |sample: &Sample| sample.sent as f64 * 8.0 / SAMPLE.as_secs_f64();
         let samples: Vec<_> = self.samples(call, from..u64::MAX).collect();
-        let windows = samples.windows(10);
-        let below = windows.map(|window| {
-            let capacity = window.iter().map(|(at, _)| self.free(*at) as f64).sum::<f64>();
-            window.iter().map(|(_, sample)| sent(sample)).sum::<f64>() <= capacity
+        let below = samples.windows(10).map(|window| {
+            let could = window
+                .iter()
+                .map(|(at, _)| self.free(*at) as f64 * SAMPLE.as_secs_f64());
+            let sent = window.iter().map(|(_, sample)| sample.sent as f64 * 8.0);
+            let first = window.first();
+            let estimate_below = first.is_some_and(|(at, sample)| sample.estimate <= self.free(*at));
+            estimate_below && sent.sum::<f64>() <= could.sum()
         });
         let first = below.enumerate().find(|(_, below)| *below);
         first.map(|(index, _)| index as f64 * SAMPLE.as_secs_f64())

@@ -28,6 +28,18 @@ after(async () => {
   cable?.cut();
 });
 
+/** A camera whose picture is hard to compress, so that each encoding takes all that it may. */
+const publishNoise = () => {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 }), picture = canvas.getContext('2d');
+  setInterval(() => {
+    for (let n = 0; n < 150; n++) {
+      picture.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
+      picture.fillRect(Math.random() * 1280, Math.random() * 720, 20 + Math.random() * 100, 20 + Math.random() * 60);
+    }
+  }, 66);
+  T.room.publish(canvas.captureStream(15).getVideoTracks()[0], { source: 'camera' });
+};
+
 /** The longest time between two pictures since it was last asked, in seconds, and how many came. */
 const watch = (page, id) => page.evaluate((participant) => {
   const video = document.getElementById(`v-${participant}-camera`);
@@ -43,8 +55,9 @@ const watch = (page, id) => page.evaluate((participant) => {
 }, id);
 
 test('a picture follows the bandwidth of its path down and up', async (t) => {
-  const ann = await enter(publisher, server.url, 'narrow', palette[0], { size: [1280, 720], options: { token: server.token('narrow', 'ann') } });
+  const ann = await enter(publisher, server.url, 'narrow', palette[0], { publish: false, options: { token: server.token('narrow', 'ann') } });
   const bob = await enter(subscriber, server.url, 'narrow', palette[1], { publish: false, options: { token: server.token('narrow', 'bob') } });
+  await ann.page.evaluate(publishNoise);
   const height = (least, most, what) => until(what, async (note) => {
     const is = await heightOf(bob, ann);
     note(is);
