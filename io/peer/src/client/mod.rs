@@ -217,11 +217,13 @@ impl Client {
         let Some(stream) = api.stream_tx_by_mid(mid, rid) else {
             return;
         };
-        let mut values = ExtensionValues::default();
-        values.audio_level = media.level;
-        values.voice_activity = media.level.map(|level| level > -60);
-        values.mid = Some(mid);
-        values.rid = rid;
+        let values = ExtensionValues {
+            audio_level: media.level,
+            voice_activity: media.level.map(|level| level > -60),
+            mid: Some(mid),
+            rid,
+            ..ExtensionValues::default()
+        };
         let packet = RtpWrite::new(
             payload_type,
             SeqNo::from(media.sequence),
