@@ -43,6 +43,9 @@ pub(crate) struct ServeArguments {
     /// Where STUN and TURN listen, instead of `relay.listen`; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) relay: Option<SocketAddr>,
+    /// Where media goes through the server, instead of `media.listen`; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) media: Option<SocketAddr>,
     /// Start only this one of the servers.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,
@@ -50,9 +53,9 @@ pub(crate) struct ServeArguments {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Only {
-    /// Rooms and signalling, without STUN/TURN.
+    /// Rooms, signalling and media, without STUN/TURN.
     Rooms,
-    /// STUN/TURN, without rooms and signalling.
+    /// STUN/TURN, without rooms, signalling and media.
     Relay,
 }
 

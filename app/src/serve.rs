@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use trefoil_auth::Secret;
-use trefoil_media::Media;
+use trefoil_media::{Media, Tell};
 use trefoil_relay::Relay;
 use trefoil_server::{MediaLink, Server};
 
@@ -36,6 +36,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     }
     if let Some(relay) = arguments.relay {
         config.relay.listen = vec![relay];
+    }
+    if let Some(media) = arguments.media {
+        config.media.listen = vec![media];
     }
     if config.relay.secrets.is_empty() {
         config.relay.secrets.push(fresh_secret()?);
@@ -124,8 +127,8 @@ fn link_media(config: &Config) -> anyhow::Result<Option<MediaLink>> {
         return Ok(None);
     }
     let (sender, notices) = tokio::sync::mpsc::channel(NOTICES);
-    let tell = Arc::new(move |notice| sender.try_send(notice).is_ok());
-    let media = Media::start(&config.media, tell).context("the media server could not start")?;
+    let tell: Tell = Arc::new(move |notice| sender.try_send(notice).is_ok());
+    let media = Media::start(&config.media, &tell).context("the media server could not start")?;
     Ok(Some(MediaLink { media, notices }))
 }
 

@@ -16,15 +16,15 @@ const TRACK_LIMIT = 64;
  * @typedef {Omit<import('./types.js').RemoteTrack, 'participant'>} ReceivedTrack
  */
 
-/** @extends {Emitter<{track: ReceivedTrack, trackEnded: ReceivedTrack, state: RTCPeerConnectionState, channel: RTCDataChannel}>} */
+/** @extends {Emitter<{track: ReceivedTrack, trackEnded: ReceivedTrack, state: RTCPeerConnectionState, channel: RTCDataChannel, tracks: void}>} */
 export class Connection extends Emitter {
-  #polite; #send;
+  #polite; #send; #streamFor;
   /** Offers may be made: we are the one who calls, or the first offer has come. */ #ready;
   #answered = false; #makingOffer = false; #ignoreOffer = false; #settingAnswer = false;
   /** Incoming signals are worked off one after another. */ #work = Promise.resolve();
   /** @type {Map<Publication, RTCRtpTransceiver | null>} */ #sending = new Map();
   /** @type {Map<string, ReceivedTrack>} */ #receiving = new Map();
-  /** What belongs together: face and voice, a screen and its sound. @type {Map<string, MediaStream>} */ #streams = new Map();
+  /** What the other side sends comes another way by now. */ #released = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #healing;
   /** The other side speaks of tracks and turns as we do. */ #kin = false;
   /** @type {'none' | 'asked' | 'wanted' | 'given'} */ #turn = 'none';
@@ -39,11 +39,12 @@ export class Connection extends Emitter {
    * @param {RTCConfiguration} options.configuration
    * @param {Iterable<Publication>} options.publications
    * @param {(data: SignalData) => void} options.send
+   * @param {(source: string) => MediaStream} options.streamFor  where what belongs together is
    */
-  constructor({ id, calls, polite, configuration, publications, send }) {
+  constructor({ id, calls, polite, configuration, publications, send, streamFor }) {
     super();
     this.id = id; this.calls = calls;
-    this.#ready = calls; this.#polite = polite; this.#send = send;
+    this.#ready = calls; this.#polite = polite; this.#send = send; this.#streamFor = streamFor;
     const pc = this.pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle', ...configuration });
     pc.onnegotiationneeded = () => this.#negotiate();
     pc.onsignalingstatechange = () => { if (this.#turn === 'wanted') this.#giveTurn(); };
@@ -53,6 +54,7 @@ export class Connection extends Emitter {
     pc.ondatachannel = ({ channel }) => this.emit('channel', channel);
     /** Both sides open it with the same number, so neither waits for the other. */
     this.channel = pc.createDataChannel('trefoil', { negotiated: true, id: 0 });
+    this.lossy = pc.createDataChannel('trefoil-lossy', { negotiated: true, id: 1, ordered: false, maxRetransmits: 0 });
     for (const publication of publications) this.#sending.set(publication, null);
     if (calls) this.#attachAll();
   }
@@ -60,6 +62,11 @@ export class Connection extends Emitter {
   /** Nothing but our own first offer has happened yet. */
   get unanswered() { return this.calls && !this.#answered; }
   get tracks() { return [...this.#receiving.values()]; }
+  /** What receives the other side's voice. */
+  get voice() {
+    const voice = this.tracks.find(({ source }) => source === 'microphone');
+    return voice && this.pc.getReceivers().find(({ track }) => track === voice.track);
+  }
 
   /** @param {Publication} publication */
   publish(publication) {
@@ -96,6 +103,12 @@ export class Connection extends Emitter {
 
   /** New candidates over whatever network there is now. */
   restart() { if (this.#ready) this.pc.restartIce(); }
+
+  /** Nothing more is told of what the other side sends; what we send goes on. */
+  release() {
+    this.#note({});
+    this.#released = true;
+  }
 
   close() {
     clearTimeout(this.#healing);
@@ -209,6 +222,7 @@ export class Connection extends Emitter {
 
   /** What the other side says it sends now, by mid. @param {SignalData['tracks']} tracks */
   #note(tracks) {
+    if (this.#released) return;
     const now = new Map(), transceivers = this.pc.getTransceivers();
     for (const [mid, { id, source }] of Object.entries(tracks ?? this.#guess()).slice(0, TRACK_LIMIT)) {
       const track = transceivers.find((t) => t.mid === mid)?.receiver.track;
@@ -221,15 +235,7 @@ export class Connection extends Emitter {
     for (const [id, track] of begun) { this.#receiving.set(id, track); track.stream.addTrack(track.track); }
     for (const [, track] of ended) this.emit('trackEnded', track);
     for (const [, track] of begun) this.emit('track', track);
-    for (const [group, stream] of this.#streams) if (stream.getTracks().length === 0) this.#streams.delete(group);
-  }
-
-  /** @param {string} source */
-  #streamFor(source) {
-    const group = { microphone: 'camera', 'screen-audio': 'screen' }[source] ?? source;
-    const stream = this.#streams.get(group) ?? new MediaStream();
-    this.#streams.set(group, stream);
-    return stream;
+    if (ended.length || begun.length) this.emit('tracks', undefined);
   }
 
   /** For another side that does not say: one track for each m= section that it sends on. */

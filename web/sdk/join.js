@@ -20,7 +20,7 @@ export async function join(options = {}) {
     return { token };
   };
   const signalling = new Signalling({ url: first.signalling_url, hello, WebSocket: options.WebSocket, reconnectSeconds: options.reconnectSeconds });
-  const room = new Room(signalling, options.relayOnly ?? false);
+  const room = new Room(signalling, options);
   await signalling.open();
   if (options.name && options.name !== room.me.name) room.rename(options.name);
   return room;

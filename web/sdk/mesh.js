@@ -6,7 +6,7 @@ import { StatsReader } from './stats.js';
 import { BUFFER_BYTES, drained, opened } from './channel.js';
 import { FILE_LABEL, OutgoingFile, awaitOffer } from './transfer.js';
 
-/** Files that one participant may offer at a time; more channels are closed. */
+/** Files that may be on their way between two participants for another to be offered; its channel is closed. */
 const OFFERS_LIMIT = 16;
 
 /** @typedef {import('./publication.js').Publication} Publication */
@@ -16,25 +16,38 @@ const OFFERS_LIMIT = 16;
  *   track: import('./types.js').RemoteTrack, trackEnded: import('./types.js').RemoteTrack,
  *   state: {participant: string, state: RTCPeerConnectionState},
  *   data: {from: string, data: string | ArrayBuffer}, file: import('./transfer.js').IncomingFile,
+ *   tracks: {participant: string},
  * }>}
  */
 export class Mesh extends Emitter {
   /** @type {Map<string, Connection>} */ #connections = new Map();
   /** @type {WeakMap<Connection, StatsReader>} */ #readers = new WeakMap();
+  /** Channels of files. @type {WeakMap<Connection, Set<RTCDataChannel>>} */ #files = new WeakMap();
   /** @type {RTCConfiguration} */ #configuration;
-  #send;
+  #send; #streams; #publications;
   /** Our own id, new after each fresh join. */ you = '';
-  /** @type {Set<Publication>} */ publications = new Set();
 
   /**
-   * @param {boolean} relayOnly
-   * @param {(to: string, data: import('./types.js').SignalData) => void} send
+   * @param {object} options
+   * @param {RTCConfiguration} options.configuration
+   * @param {(to: string, data: import('./types.js').SignalData) => void} options.send
+   * @param {import('./together.js').Together} options.streams
+   * @param {Iterable<Publication>} options.publications  what everybody is sent, those who come later too
    */
-  constructor(relayOnly, send) {
+  constructor({ configuration, send, streams, publications }) {
     super();
-    this.#configuration = { iceTransportPolicy: relayOnly ? 'relay' : 'all' };
-    this.#send = send;
+    this.#configuration = { ...configuration };
+    this.#send = send; this.#streams = streams; this.#publications = publications;
   }
+
+  /** Those to whom there is a connection. */
+  get participants() { return [...this.#connections.keys()]; }
+  /** What receives their voices. @returns {[string, RTCRtpReceiver][]} */
+  get voices() { return [...this.#connections].flatMap(([participant, { voice }]) => (voice ? [[participant, voice]] : [])); }
+  /** We called, and nothing has come of it yet. @param {string} participant */
+  isUnanswered(participant) { return this.#connections.get(participant)?.unanswered ?? false; }
+  /** What somebody sends comes another way from now on. @param {string} participant */
+  release(participant) { this.#connections.get(participant)?.release(); }
 
   /** @param {RTCIceServer[]} iceServers */
   setIceServers(iceServers) {
@@ -71,13 +84,11 @@ export class Mesh extends Emitter {
 
   /** @param {Publication} publication */
   publish(publication) {
-    this.publications.add(publication);
     for (const connection of this.#connections.values()) connection.publish(publication);
   }
 
   /** @param {Publication} publication */
   unpublish(publication) {
-    this.publications.delete(publication);
     for (const connection of this.#connections.values()) connection.unpublish(publication);
   }
 
@@ -97,23 +108,32 @@ export class Mesh extends Emitter {
   /** @param {string} participant */
   stateOf(participant) { return this.#connections.get(participant)?.pc.connectionState ?? 'new'; }
 
-  /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data @param {string} [to] */
-  async sendData(data, to) {
-    const receivers = to === undefined ? [...this.#connections.values()] : [this.#connectionTo(to)];
+  /** @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data @param {string[]} to  nobody for everybody else @param {boolean} reliable */
+  async sendData(data, to, reliable) {
+    const receivers = to.length ? to.map((participant) => this.#connectionTo(participant)) : [...this.#connections.values()];
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data).length : data.byteLength;
-    await Promise.all(receivers.map(async ({ channel, pc }) => {
+    await Promise.all(receivers.map(async ({ channel: ordered, lossy, pc }) => {
+      const channel = reliable ? ordered : lossy;
       await opened(channel);
       const most = pc.sctp?.maxMessageSize ?? Infinity;
       if (bytes > most) throw new TrefoilError('too_large', `${bytes} bytes are more than the ${most} that go in one message: send a file`);
-      if (channel.bufferedAmount > BUFFER_BYTES) await drained(channel);
+      if (reliable && channel.bufferedAmount > BUFFER_BYTES) await drained(channel);
       channel.send(/** @type {string} */ (data));
-      await drained(channel);
+      if (reliable) await drained(channel);
     }));
   }
 
   /** @param {Blob} blob @param {string} to @param {string} name */
   sendFile(blob, to, name) {
-    return new OutgoingFile(this.#connectionTo(to).pc.createDataChannel(FILE_LABEL), blob, name);
+    const connection = this.#connectionTo(to), channel = connection.pc.createDataChannel(FILE_LABEL);
+    this.#watch(connection, channel);
+    return new OutgoingFile(channel, blob, name);
+  }
+
+  /** Whether files are on their way to or from somebody. @param {string} participant */
+  isBusy(participant) {
+    const connection = this.#connections.get(participant);
+    return Boolean(connection && this.#files.get(connection)?.size);
   }
 
   /** @returns {Promise<Record<string, import('./stats.js').ConnectionStats>>} by participant */
@@ -124,6 +144,13 @@ export class Mesh extends Emitter {
       return /** @type {const} */ ([participant, await reader.read()]);
     });
     return Object.fromEntries(await Promise.all(each));
+  }
+
+  /** @param {Connection} connection @param {RTCDataChannel} channel  of a file */
+  #watch(connection, channel) {
+    const files = this.#files.get(connection) ?? new Set();
+    this.#files.set(connection, files.add(channel));
+    channel.addEventListener('close', () => files.delete(channel));
   }
 
   /** @param {string} participant */
@@ -140,19 +167,20 @@ export class Mesh extends Emitter {
   #make(participant, id, calls) {
     const connection = new Connection({
       id, calls, polite: this.#politeTo(participant), configuration: this.#configuration,
-      publications: this.publications, send: (data) => this.#send(participant, data),
+      publications: this.#publications, send: (data) => this.#send(participant, data), streamFor: (source) => this.#streams.of(participant, source),
     });
     this.#connections.set(participant, connection);
     connection.on('track', (track) => this.emit('track', { ...track, participant }));
     connection.on('trackEnded', (track) => this.emit('trackEnded', { ...track, participant }));
+    connection.on('tracks', () => { this.#streams.tidy(); this.emit('tracks', { participant }); });
     connection.on('state', (state) => this.emit('state', { participant, state }));
-    connection.channel.binaryType = 'arraybuffer';
-    connection.channel.onmessage = ({ data }) => this.emit('data', { from: participant, data });
-    let offers = 0;
+    for (const channel of [connection.channel, connection.lossy]) {
+      channel.binaryType = 'arraybuffer';
+      channel.onmessage = ({ data }) => this.emit('data', { from: participant, data });
+    }
     connection.on('channel', (channel) => {
-      if (channel.label !== FILE_LABEL || offers >= OFFERS_LIMIT) return channel.close();
-      offers++;
-      channel.addEventListener('close', () => { offers--; });
+      if (channel.label !== FILE_LABEL || (this.#files.get(connection)?.size ?? 0) >= OFFERS_LIMIT) return channel.close();
+      this.#watch(connection, channel);
       awaitOffer(channel, participant, (file) => this.emit('file', file));
     });
     return connection;

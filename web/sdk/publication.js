@@ -17,13 +17,15 @@ export class Publication extends Emitter {
    * @param {MediaStreamTrack} options.track
    * @param {MediaStream[]} [options.streams]  tracks in one stream are played in time with each other
    * @param {(deviceId?: string) => Promise<MediaStreamTrack>} [options.open]  opens the device again
+   * @param {string} [options.codec]  of a video through the media server: `VP8`, `VP9`, `AV1` or `H264`
    */
-  constructor({ source, track, streams = [], open }) {
+  constructor({ source, track, streams = [], open, codec }) {
     super();
     this.id = `${source}-${++made}`;
     this.source = source;
     this.kind = /** @type {'audio' | 'video'} */ (track.kind);
     this.streams = streams;
+    this.codec = codec;
     this.#open = open;
     this.#take(track);
   }

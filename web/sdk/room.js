@@ -2,8 +2,8 @@
 import { Emitter } from './emitter.js';
 import { TrefoilError, refusal } from './errors.js';
 import { onDevicesChanged, onNetworkChanged, openCamera, openMicrophone, openScreen } from './media.js';
-import { Mesh } from './mesh.js';
 import { Publication } from './publication.js';
+import { Way } from './way.js';
 
 /** Ask for new TURN credentials when this part of their life is over. */
 const REFRESH_AT = 3 / 4;
@@ -13,7 +13,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 /**
  * @typedef {import('./types.js').ParticipantState} ParticipantState
  * @typedef {import('./types.js').RemoteTrack} RemoteTrack
- * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack}} DeviceOptions  `track`: the device is open already
+ * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack, codec?: string}} DeviceOptions  `track`: the device is open already
  * @typedef {object} RoomEvents
  * @property {ParticipantState} participantJoined
  * @property {ParticipantState} participantUpdated
@@ -28,6 +28,9 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
  * @property {Publication} published
  * @property {Publication} publicationChanged
  * @property {Publication} unpublished
+ * @property {{participant: string, tracks: import('./types.js').PublishedTrack[]}} tracks  what somebody publishes, received or not
+ * @property {import('./types.js').Speaker[]} speakers  who speaks, the one who has the floor first
+ * @property {import('./types.js').Reception} reception  how well we receive, where media goes through the server
  * @property {{participant: string, state: RTCPeerConnectionState}} connection
  * @property {'connected' | 'reconnecting'} state  of the connection to the server
  * @property {TrefoilError} refused  the server refused something that we asked
@@ -36,28 +39,36 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** @extends {Emitter<RoomEvents>} */
 export class Room extends Emitter {
-  #signalling; #mesh;
+  #signalling; #way;
   /** @type {Map<string, ParticipantState>} */ #participants = new Map();
   #you = '';
   /** @type {import('./types.js').RoomState} */ #state = { namespace: '', name: '', topology: 'p2p', member_limit: 0, locked: false };
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #refresh;
   /** What the server was last told of our mutes. */ #told = '';
+  /** @type {import('./types.js').Speaker[]} */ #speakers = [];
   #stopWatching;
   /** Camera and microphone are one stream, so that lips and voice stay together. */ #voiceAndFace = new MediaStream();
 
-  /** Made by `join`. @param {import('./signalling.js').Signalling} signalling @param {boolean} relayOnly */
-  constructor(signalling, relayOnly) {
+  /**
+   * Made by `join`.
+   * @param {import('./signalling.js').Signalling} signalling
+   * @param {{relayOnly?: boolean, slots?: {audio?: number, video?: number}}} options
+   */
+  constructor(signalling, { relayOnly = false, slots = {} }) {
     super();
     this.#signalling = signalling;
-    const mesh = this.#mesh = new Mesh(relayOnly, (to, data) => signalling.send({ type: 'signal', to, data }));
-    for (const type of /** @type {const} */ (['trackEnded', 'data', 'file'])) mesh.on(type, (detail) => this.emit(type, detail));
-    mesh.on('track', (track) => { if (this.#mayPublish(track.participant)) this.emit('track', track); });
-    mesh.on('state', (detail) => this.emit('connection', detail));
+    const way = this.#way = new Way({
+      relayOnly, slots, send: (message) => signalling.send(message),
+      muted: (participant) => this.#participants.get(participant)?.muted ?? { audio: true, video: true },
+    });
+    for (const type of /** @type {const} */ (['trackEnded', 'tracks', 'connection', 'reception', 'data', 'file'])) way.on(type, (detail) => this.emit(type, detail));
+    way.on('track', (track) => { if (this.#mayPublish(track.participant)) this.emit('track', track); });
+    way.on('speakers', (speakers) => { this.#speakers = speakers; this.emit('speakers', speakers); });
     signalling.on('joined', (joined) => this.#joined(joined));
     signalling.on('message', (message) => this.#receive(message));
     signalling.on('state', (state) => this.emit('state', state));
     signalling.on('closed', (why) => this.#closed(why));
-    this.#stopWatching = onNetworkChanged(() => { signalling.probe(); mesh.restart(); });
+    this.#stopWatching = onNetworkChanged(() => { signalling.probe(); way.restart(); });
   }
 
   /** Namespace, name, topology, member limit, lock. */
@@ -67,11 +78,22 @@ export class Room extends Emitter {
   /** Everybody else. */
   get participants() { return [...this.#participants.values()].filter(({ id }) => id !== this.#you); }
   /** What we send. */
-  get publications() { return [...this.#mesh.publications]; }
-  /** What somebody sends. @param {string} participant @returns {RemoteTrack[]} */
-  tracksOf(participant) { return this.#mayPublish(participant) ? this.#mesh.tracksOf(participant) : []; }
+  get publications() { return [...this.#way.publications]; }
+  /** Who speaks, the one who has the floor first. */
+  get speakers() { return this.#speakers; }
+  /** What we receive of somebody. @param {string} participant @returns {RemoteTrack[]} */
+  tracksOf(participant) { return this.#mayPublish(participant) ? this.#way.tracksOf(participant) : []; }
+  /** What somebody publishes, received or not. @param {string} participant */
+  publishedBy(participant) { return this.#mayPublish(participant) ? this.#way.publishedBy(participant) : []; }
   /** @param {string} participant */
-  connectionState(participant) { return this.#mesh.stateOf(participant); }
+  connectionState(participant) { return this.#way.stateOf(participant); }
+
+  /**
+   * What is on the screen and how large: a server sends that and nothing else. Everything comes until this was called once,
+   * and again after `null`.
+   * @param {import('./types.js').Wish[] | null} wishes
+   */
+  view(wishes) { this.#way.view(wishes); }
 
   /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
   publishCamera(options) { return this.#publishDevice('camera', openCamera, options); }
@@ -89,9 +111,9 @@ export class Room extends Emitter {
   }
 
   /**
-   * Sends a track to everybody, those who come later too.
+   * Sends a track to everybody, those who come later too. `codec` is for a picture through the server; default `VP8`.
    * @param {MediaStreamTrack} track
-   * @param {{source: import('./types.js').Source, streams?: MediaStream[], open?: (deviceId?: string) => Promise<MediaStreamTrack>}} how
+   * @param {{source: import('./types.js').Source, streams?: MediaStream[], codec?: string, open?: (deviceId?: string) => Promise<MediaStreamTrack>}} how
    */
   publish(track, how) {
     if (!this.me.permissions.includes('publish')) {
@@ -99,9 +121,9 @@ export class Room extends Emitter {
       throw new TrefoilError('forbidden', `a ${this.me.role} may not publish`);
     }
     const publication = new Publication({ track, ...how });
-    publication.on('changed', () => { this.#mesh.replace(publication); this.#tellMutes(); this.emit('publicationChanged', publication); });
+    publication.on('changed', () => { this.#way.replace(publication); this.#tellMutes(); this.emit('publicationChanged', publication); });
     publication.on('ended', () => this.unpublish(publication));
-    this.#mesh.publish(publication);
+    this.#way.publish(publication);
     this.#tellMutes();
     this.emit('published', publication);
     return publication;
@@ -109,8 +131,8 @@ export class Room extends Emitter {
 
   /** @param {Publication} publication */
   unpublish(publication) {
-    if (!this.#mesh.publications.has(publication)) return;
-    this.#mesh.unpublish(publication);
+    if (!this.#way.publications.has(publication)) return;
+    this.#way.unpublish(publication);
     publication.stop();
     this.#tellMutes();
     this.emit('unpublished', publication);
@@ -120,13 +142,18 @@ export class Room extends Emitter {
   sendMessage(data) { this.#signalling.send({ type: 'message', data }); }
 
   /**
-   * Over the data channel, to one or to all. Resolves when more may be sent; rejects with `no_channel`.
-   * @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data @param {string} [to]
+   * Over the data channel, to one, some or all. Resolves when more may be sent; rejects with `no_channel` or `too_large`.
+   * What is not `reliable` may be lost or overtaken, and never waits.
+   * @param {string | ArrayBuffer | ArrayBufferView<ArrayBuffer>} data
+   * @param {string | {to?: string | string[], reliable?: boolean}} [how]  a participant, or more
    */
-  sendData(data, to) { return this.#mesh.sendData(data, to); }
+  sendData(data, how = {}) {
+    const { to = [], reliable = true } = typeof how === 'string' ? { to: how } : how;
+    return this.#way.sendData(data, [to].flat(), reliable);
+  }
 
   /** @param {Blob} file @param {string} to @param {string} [name] */
-  sendFile(file, to, name = file instanceof File ? file.name : 'file') { return this.#mesh.sendFile(file, to, name); }
+  sendFile(file, to, name = file instanceof File ? file.name : 'file') { return this.#way.sendFile(file, to, name); }
 
   /** @param {string} name */
   rename(name) { this.#signalling.send({ type: 'update', name }); }
@@ -141,8 +168,11 @@ export class Room extends Emitter {
   /** @param {string} participant */
   kick(participant) { this.#signalling.send({ type: 'kick', participant }); }
 
-  /** By participant: direct or relayed, round trip, rates and loss since the last call. */
-  stats() { return this.#mesh.stats(); }
+  /**
+   * By participant: the path, round trip, rates and loss since the last call. Where media goes through the server, what we
+   * send is under our own id.
+   */
+  stats() { return this.#way.stats(); }
 
   leave() { this.#signalling.leave(); }
 
@@ -151,43 +181,47 @@ export class Room extends Emitter {
    * @param {(constraints?: MediaTrackConstraints) => Promise<MediaStreamTrack>} opener
    * @param {DeviceOptions} [options]
    */
-  async #publishDevice(source, opener, { constraints = {}, track } = {}) {
+  async #publishDevice(source, opener, { constraints = {}, track, codec } = {}) {
     const open = (/** @type {string | undefined} */ deviceId) => opener({ ...constraints, ...(deviceId && { deviceId: { exact: deviceId } }) });
-    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], open });
+    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], codec, open });
   }
 
   /** @param {import('./types.js').Joined} joined */
   #joined(joined) {
     this.#setRoom(joined.room);
     this.#iceServers(joined);
-    if (joined.resumed) return; // what happened meanwhile follows as messages
+    if (joined.resumed) return this.#way.travel(joined.room.topology); // what happened meanwhile follows as messages
     for (const { id } of this.participants) this.#gone(id, 'session_lost');
-    this.#mesh.dropAll();
-    this.#you = this.#mesh.you = joined.you;
+    this.#you = joined.you;
     this.#participants = new Map(joined.participants.map((participant) => [participant.id, participant]));
+    this.#way.begin(joined.you, this.participants.map(({ id }) => id));
     for (const participant of this.participants) this.emit('participantJoined', participant);
     this.#told = '';
     this.#tellMutes();
+    this.#way.travel(joined.room.topology);
   }
 
   /** @param {any} message */
   #receive(message) {
     switch (message.type) {
-      case 'signal': return this.#mesh.receive(message.from, message.data);
+      case 'signal': return this.#way.signal(message.from, message.data);
       case 'message': return this.emit('message', { from: message.from, data: message.data });
       case 'participant_joined': return this.#came(message.participant);
       case 'participant_updated': return this.#updated(message.participant);
       case 'participant_left': return this.#gone(message.participant, message.reason);
       case 'mute': return this.#mutedBy(message);
-      case 'room_updated': return this.#setRoom(message.room);
+      case 'room_updated': return this.#updateRoom(message.room);
       case 'ice_servers': return this.#iceServers(message);
       case 'refused': return this.#refused(refusal(message));
-      default: // a newer server may say more
+      default: this.#way.hear(message); // a newer server may say more
     }
   }
 
   /** A signal that crossed with somebody's leaving is nobody's fault. @param {TrefoilError} error */
-  #refused(error) { if (error.of !== 'signal' || error.code !== 'no_such_participant') this.emit('refused', error); }
+  #refused(error) {
+    const crossed = error.of === 'signal' && error.code === 'no_such_participant';
+    if (!crossed && !this.#way.refused(error)) this.emit('refused', error);
+  }
 
   /** @param {ParticipantState} participant */
   #came(participant) {
@@ -195,7 +229,7 @@ export class Room extends Emitter {
     const known = this.#participants.has(participant.id);
     this.#participants.set(participant.id, participant);
     this.emit(known ? 'participantUpdated' : 'participantJoined', participant);
-    this.#mesh.call(participant.id);
+    this.#way.came(participant.id);
   }
 
   /** @param {ParticipantState} participant */
@@ -211,7 +245,7 @@ export class Room extends Emitter {
     const participant = this.#participants.get(id);
     if (!participant || id === this.#you) return;
     this.#participants.delete(id);
-    this.#mesh.drop(id);
+    this.#way.gone(id);
     this.emit('participantLeft', { participant, reason });
   }
 
@@ -227,9 +261,15 @@ export class Room extends Emitter {
   /** @param {import('./types.js').RoomState} room */
   #setRoom(room) { this.#state = room; this.emit('room', room); }
 
+  /** @param {import('./types.js').RoomState} room */
+  #updateRoom(room) {
+    this.#setRoom(room);
+    this.#way.travel(room.topology);
+  }
+
   /** @param {{ice_servers: RTCIceServer[], ice_ttl_seconds: number}} message */
   #iceServers({ ice_servers, ice_ttl_seconds }) {
-    this.#mesh.setIceServers(ice_servers);
+    this.#way.setIceServers(ice_servers);
     clearTimeout(this.#refresh);
     const wait = Math.min(ice_ttl_seconds * 1000 * REFRESH_AT, LONGEST_TIMEOUT_MS);
     this.#refresh = setTimeout(() => this.#signalling.send({ type: 'ice_servers' }), wait);
@@ -250,7 +290,7 @@ export class Room extends Emitter {
   #closed(why) {
     clearTimeout(this.#refresh);
     this.#stopWatching();
-    this.#mesh.dropAll();
+    this.#way.end();
     for (const publication of this.publications) this.unpublish(publication);
     this.emit('closed', why);
   }

@@ -9,6 +9,8 @@ const BACKOFF_MS = { first: 250, most: 8_000 };
 const OUTBOX_LIMIT = 256;
 /** Ask for an acknowledgement at the latest after so many messages, so that the outbox stays small. */
 const ACKNOWLEDGE_EVERY = 128;
+/** Said once and not counted: what they say is soon over. */
+const PASSING = new Set(['speakers', 'reception']);
 /** Closed by the server for something that trying again would not change. @type {Record<number, string>} */
 const FINAL_CLOSE = { 4001: 'join_first', 4002: 'misbehaved', 4008: 'misbehaved', 4009: 'too_slow' };
 
@@ -108,7 +110,7 @@ export class Signalling extends Emitter {
       case 'refused':
         if (message.of) this.#count();
         break;
-      default: this.#count();
+      default: if (!PASSING.has(message.type)) this.#count();
     }
     this.emit('message', message);
   }

@@ -3,6 +3,7 @@
 /**
  * @typedef {object} TrackStats
  * @property {string} mid
+ * @property {string} [rid]  which encoding of several
  * @property {'audio' | 'video'} kind
  * @property {'send' | 'receive'} direction
  * @property {string} codec  such as `VP8`
@@ -22,7 +23,7 @@
  * @property {string} [url]  of the server that gave it
  *
  * @typedef {object} ConnectionStats
- * @property {'direct' | 'relay' | 'none'} route
+ * @property {'direct' | 'server' | 'relay' | 'none'} route  to each other, to the media server, or through TURN
  * @property {Candidate} [local]
  * @property {Candidate} [remote]
  * @property {number} [roundTripMs]
@@ -67,7 +68,7 @@ export class StatsReader {
   #track(s, report) {
     const receives = s.type === 'inbound-rtp';
     return {
-      mid: s.mid ?? '', kind: s.kind, direction: receives ? 'receive' : 'send',
+      mid: s.mid ?? '', ...(s.rid && { rid: s.rid }), kind: s.kind, direction: receives ? 'receive' : 'send',
       codec: (report.get(s.codecId)?.mimeType ?? '').replace(/^.*\//, ''),
       kbps: this.#kbps(s, receives ? 'bytesReceived' : 'bytesSent'),
       lossPercent: receives ? this.#lossOf([s]) : undefined,

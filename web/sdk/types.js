@@ -43,17 +43,54 @@
  * @property {RTCIceCandidateInit[]} [candidates]
  * @property {Record<string, TrackNote>} [tracks]  by mid: what the sender of this description sends there
  * @property {'ask' | 'yours'} [turn]  the polite side asks to make the next offer; the impolite side lets it
+ * @property {true} [forwarded]  what came over this connection comes through the media server now
  *
  * @typedef {{id: string, source: Source}} TrackNote
  * @typedef {'camera' | 'microphone' | 'screen' | 'screen-audio' | string} Source
  *
  * @typedef {object} RemoteTrack
  * @property {string} participant  id of who sends it
- * @property {string} id  the publisher's name for it; the same for all who receive it
+ * @property {string} id  the same for all who receive it
  * @property {Source} source
  * @property {'audio' | 'video'} kind
  * @property {MediaStreamTrack} track
  * @property {MediaStream} stream  together with what belongs to it: face and voice, a screen and its sound
+ *
+ * @typedef {object} PublishedTrack  Something that somebody publishes.
+ * @property {string} id
+ * @property {Source} source
+ * @property {'audio' | 'video'} kind
+ * @property {string} [codec]  where it goes through the media server
+ * @property {boolean} muted
+ * @property {boolean} [shown]  false where it is not received: nobody asked for it, or there is no room for it
+ *
+ * @typedef {object} Wish  Something that is on our screen: a track (or its id), or what a participant publishes from a source.
+ * @property {string | {id: string}} [track]
+ * @property {string} [participant]
+ * @property {Source} [source]  default `camera`
+ * @property {number} height  in pixels of the screen; 0 for not at all
+ * @property {number} [priority]  the higher comes first where not all can be had; default 1
+ *
+ * @typedef {'good' | 'fair' | 'poor'} Quality
+ *
+ * @typedef {object} Reception  How we receive through the media server.
+ * @property {Quality} quality
+ * @property {number} estimateKbps  what the path carries
+ * @property {number} loss  0 to 1
+ * @property {number} roundTripMs
+ * @property {{track: string, kbps: number, limitedBy: 'nothing' | 'view' | 'bandwidth', quality: Quality}[]} tracks
+ *
+ * @typedef {{participant: string, level: number}} Speaker  `level` in dBov: 0 is the loudest
+ *
+ * @typedef {object} MediaEvents  What both ways of media tell.
+ * @property {RemoteTrack} track
+ * @property {RemoteTrack} trackEnded
+ * @property {import('./transfer.js').IncomingFile} file
+ * @property {{from: string, data: string | ArrayBuffer}} data
+ * @property {RTCPeerConnectionState} state
+ * @property {{participant: string, tracks: PublishedTrack[]}} tracks
+ * @property {Reception} reception
+ * @property {Speaker[]} speakers
  *
  * @typedef {object} JoinOptions
  * @property {string} [url]  the server's http(s) URL; default: where the page came from
@@ -62,6 +99,7 @@
  * @property {string} [room]  guests only; default `lobby`
  * @property {string} [name]  the display name
  * @property {boolean} [relayOnly]  send media through TURN only
+ * @property {{audio?: number, video?: number}} [slots]  how much may be received at a time where media goes through the server
  * @property {number} [reconnectSeconds]  how long to try again after the connection broke; default 120
  * @property {Storage | null} [storage]  where a guest's token survives a reload; default sessionStorage
  * @property {typeof WebSocket} [WebSocket]  another implementation, for tests and other runtimes

@@ -1,7 +1,10 @@
 //! In a room: tiles, controls and panels kept in step with what the SDK's room says.
 import { announce, h, icon } from './dom.js';
 import { explain, say, sayAgain, t } from './words.js';
-import { Stage, Tile } from './tiles.js';
+import { recall, remember } from './store.js';
+import { Stage } from './stage.js';
+import { Tile } from './tiles.js';
+import { qualities, wishes } from './wishes.js';
 import { controls } from './controls.js';
 import { chatPanel } from './chat.js';
 import { peoplePanel } from './people.js';
@@ -9,12 +12,13 @@ import { detailsPanel } from './details.js';
 import { settingsPanel } from './callsettings.js';
 
 export function call(room, devices, ended) {
-  const stage = new Stage(), tiles = new Map(), stops = [];
+  const stage = new Stage(() => look()), tiles = new Map(), stops = [];
+  let quality = qualities.includes(recall('quality')) ? recall('quality') : 'auto';
   const banner = h('p', { class: 'banner', role: 'status', hidden: true });
   const sound = say(h('button', { class: 'primary sound', hidden: true, on: { click: playAll } }), 'call.sound');
   const alone = say(h('p', { class: 'alone' }), 'call.alone');
   const toast = h('p', { class: 'toast', role: 'alert', hidden: true });
-  const panels = { chat: chatPanel(room, tell), people: peoplePanel(room), details: detailsPanel(room), settings: settingsPanel(room, devices, tell) };
+  const panels = { chat: chatPanel(room, tell), people: peoplePanel(room), details: detailsPanel(room), settings: settingsPanel(room, devices, tell, { get: () => quality, set: chooseQuality }) };
   const aside = h('aside', { class: 'panel', hidden: true });
   const bar = controls(room, devices, { open, tell });
   const invite = h('button', { class: 'quiet', id: 'invite', on: { click: copyLink } }, icon('link'), say(h('span'), 'call.invite'));
@@ -51,11 +55,32 @@ export function call(room, devices, ended) {
     for (const tile of tiles.values()) tile.video.play().catch(() => {});
   }
 
-  function tileOf(participant, source, options = {}) {
+  function chooseQuality(wanted) {
+    quality = wanted;
+    remember('quality', quality);
+    look();
+  }
+
+  /** Asks for what is on the screen and nothing else; for nothing while the page is not seen. */
+  function look() {
+    const seen = stage.seen().map((tile) => (document.visibilityState === 'visible' ? tile : { ...tile, height: 0 }));
+    room.view(wishes(seen, { quality, speakers: room.speakers.map(({ participant }) => participant) }));
+  }
+
+  /** Marks the pictures that do not come as they should. */
+  function grade({ tracks }) {
+    const grades = new Map(tracks.map((track) => [track.track, track.quality]));
+    for (const tile of tiles.values()) {
+      const published = tile.mine ? undefined : room.publishedBy(tile.participant).find(({ source }) => source === tile.source);
+      tile.grade(grades.get(published?.id) ?? 'good');
+    }
+  }
+
+  function tileOf(participant, source, mine = false) {
     const key = `${participant} ${source}`;
     let tile = tiles.get(key);
     if (!tile) {
-      tiles.set(key, tile = new Tile({ participant, source, ...options }));
+      tiles.set(key, tile = new Tile({ participant, source, mine, pin: () => stage.pin(tile) }));
       stage.add(tile);
     }
     return tile;
@@ -74,7 +99,8 @@ export function call(room, devices, ended) {
     const person = tileOf(id, 'camera');
     person.describe({ name, muted, away, connection });
     person.show(of('camera', 'microphone'), () => { sound.hidden = false; });
-    if (of('screen').length === 0) return removeTile(`${id} screen`);
+    // It comes once there is a tile to show it on.
+    if (!room.publishedBy(id).some(({ source }) => source === 'screen')) return removeTile(`${id} screen`);
     const screen = tileOf(id, 'screen');
     screen.describe({ name, key: 'tile.screen' });
     screen.show(of('screen', 'screen-audio'), () => { sound.hidden = false; });
@@ -83,12 +109,12 @@ export function call(room, devices, ended) {
   function drawMe() {
     const { id, name, muted } = room.me;
     const of = (source) => room.publications.filter((p) => p.source === source && p.track).map((p) => p.track);
-    const me = tileOf(id, 'camera', { mirrored: true, silent: true });
+    const me = tileOf(id, 'camera', true);
     me.element.classList.add('me');
     me.describe({ name, key: 'you', muted });
     me.show(of('camera'));
     if (of('screen').length === 0) return removeTile(`${id} screen`);
-    const screen = tileOf(id, 'screen', { silent: true });
+    const screen = tileOf(id, 'screen', true);
     screen.describe({ name, key: 'tile.screen' });
     screen.show(of('screen'));
   }
@@ -108,9 +134,12 @@ export function call(room, devices, ended) {
     participantJoined: (participant) => { drawAll(); announce(t('came', participant)); },
     participantLeft: ({ participant }) => { drawAll(); announce(t('went', participant)); },
     participantUpdated: drawAll,
+    tracks: ({ participant }) => drawOne(participant),
     track: ({ participant }) => drawOne(participant),
     trackEnded: ({ participant }) => drawOne(participant),
     connection: ({ participant }) => drawOne(participant),
+    speakers: (speakers) => stage.speaking(speakers.map(({ participant }) => participant)),
+    reception: grade,
     published: () => { drawMe(); bar.draw(); },
     publicationChanged: () => { drawMe(); bar.draw(); },
     unpublished: () => { drawMe(); bar.draw(); },
@@ -127,12 +156,13 @@ export function call(room, devices, ended) {
     closed: ended,
   };
   for (const [type, listener] of Object.entries(events)) stops.push(room.on(type, listener));
+  document.addEventListener('visibilitychange', look);
   const lock = wakeLock();
   bar.start();
   drawAll();
   return {
     element,
-    close: () => { stops.forEach((stop) => stop()); bar.stop(); Object.values(panels).forEach((panel) => panel.closed?.()); lock(); clearTimeout(toastTimer); room.leave(); devices.stop(); },
+    close: () => { stops.forEach((stop) => stop()); document.removeEventListener('visibilitychange', look); stage.close(); bar.stop(); Object.values(panels).forEach((panel) => panel.closed?.()); lock(); clearTimeout(toastTimer); room.leave(); devices.stop(); },
   };
 }
 

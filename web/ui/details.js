@@ -1,4 +1,4 @@
-//! The connection panel: by which way each person is reached, and how well.
+//! The connection panel: by which way each person is reached, and how well; and what goes to the server.
 import { h } from './dom.js';
 import { currentLanguage, say, t } from './words.js';
 
@@ -10,7 +10,7 @@ export function detailsPanel(room) {
 
   async function draw() {
     const all = await room.stats().catch(() => ({})), number = new Intl.NumberFormat(currentLanguage(), { maximumFractionDigits: 1 });
-    const cards = Object.entries(all).map(([id, stats]) => card(room.participants.find((p) => p.id === id)?.name ?? '', stats, number));
+    const cards = Object.entries(all).map(([id, stats]) => card(id === room.me.id ? t('you', room.me) : room.participants.find((p) => p.id === id)?.name ?? '', stats, number));
     body.replaceChildren(...(cards.length ? cards : [say(h('p', { class: 'quiet' }), 'details.empty')]));
   }
 
@@ -24,7 +24,7 @@ export function detailsPanel(room) {
 function card(name, stats, number) {
   const { route, local, roundTripMs, sendKbps, receiveKbps, lossPercent, tracks } = stats;
   const path = t(`details.${route}`) + (local ? ` (${[local.type, local.relayProtocol ?? local.protocol].join(', ')})` : '');
-  const pictures = tracks.filter((track) => track.kind === 'video' && track.width).map((track) => `${track.direction === 'send' ? '↑' : '↓'} ${track.codec} ${track.width}×${track.height} ${number.format(track.framesPerSecond ?? 0)} fps`);
+  const pictures = tracks.filter((track) => track.kind === 'video' && track.width).map((track) => `${track.direction === 'send' ? '↑' : '↓'} ${[track.codec, track.rid].filter(Boolean).join(' ')} ${track.width}×${track.height} ${number.format(track.framesPerSecond ?? 0)} fps`);
   const rows = [
     ['details.route', path],
     ['details.roundTrip', roundTripMs === undefined ? '–' : `${number.format(roundTripMs)} ms`],

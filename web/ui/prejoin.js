@@ -4,6 +4,7 @@ import { h, icon } from './dom.js';
 import { explain, say, t } from './words.js';
 import { recall, remember } from './store.js';
 import { devicePicker, fillPickers } from './settings.js';
+import { PAGE } from './order.js';
 
 const openers = { microphone: openMicrophone, camera: openCamera };
 
@@ -44,7 +45,7 @@ export function prejoin(room, entered) {
     // A link may carry a join token after the hash, which browsers send to no server.
     const token = new URLSearchParams(location.hash.slice(1)).get('token') ?? undefined;
     try {
-      const joined = await join({ room, token, name: name.value.trim() || t('guest'), relayOnly: options.has('relay') });
+      const joined = await join({ room, token, name: name.value.trim() || t('guest'), relayOnly: options.has('relay'), slots: { video: PAGE + 2 } });
       remember('rooms', [room, ...(recall('rooms') ?? []).filter((r) => r !== room)].slice(0, 5));
       handedOver = true;
       entered(joined, devices);

@@ -1,31 +1,33 @@
-//! The pictures: one tile for each person and each shared screen, as large as the stage allows.
+//! The pictures: a tile for each person and each shared screen, with their name and how they are.
 import { h, icon } from './dom.js';
 import { say } from './words.js';
 
-const RATIO = 16 / 9, GAP = 8;
-
 /** One person or screen. */
 export class Tile {
-  constructor({ participant, source, mirrored = false, silent = false }) {
-    this.source = source;
+  constructor({ participant, source, mine = false, pin }) {
+    Object.assign(this, { participant, source, mine });
     this.stream = new MediaStream();
-    this.video = h('video', { autoplay: true, playsInline: true, muted: silent, class: mirrored ? 'mirrored' : '', srcObject: this.stream });
+    this.video = h('video', { autoplay: true, playsInline: true, muted: mine, class: mine && source === 'camera' ? 'mirrored' : '', srcObject: this.stream });
     this.name = h('span', { class: 'name' });
     this.note = h('span', { class: 'status' });
     this.initial = h('span', { class: 'initial', 'aria-hidden': 'true' });
     this.mutedMark = say(h('span', { class: 'mark muted', role: 'img', hidden: true }, icon('microphone')), 'tile.muted', {}, 'aria-label');
+    this.qualityMark = h('span', { class: 'mark quality', role: 'img', hidden: true }, icon('details'));
+    this.pin = h('button', { class: 'round pin', 'aria-pressed': 'false', on: { click: () => pin(this) } }, icon('pin'));
     this.element = h('div', { class: 'tile', role: 'group', 'data-participant': participant, 'data-source': source },
-      this.initial, this.video, h('div', { class: 'label' }, this.mutedMark, this.name), this.note);
+      this.initial, this.video, h('div', { class: 'label' }, this.mutedMark, this.qualityMark, this.name), this.note, this.pin);
     this.element.style.setProperty('--hue', String(hue(participant)));
   }
 
   /** Who this is and how: name, muted, away, and how the connection to them is. */
   describe({ name, key = null, muted, away = false, connection = 'connected' }) {
     say(this.name, key ?? 'name', { name });
+    for (const attribute of ['aria-label', 'title']) say(this.pin, 'tile.pin', { name }, attribute);
     this.initial.textContent = first(name);
     this.element.setAttribute('aria-label', this.name.textContent);
     this.mutedMark.hidden = !muted?.audio;
-    this.element.classList.toggle('faceless', Boolean(muted?.video));
+    this.muted = muted;
+    this.face();
     const waiting = connection === 'new' || connection === 'connecting', broken = away || connection === 'disconnected' || connection === 'failed';
     this.element.classList.toggle('away', broken);
     this.element.dataset.connection = connection;
@@ -35,48 +37,26 @@ export class Tile {
 
   /** Shows these tracks and no others. */
   show(tracks, onBlocked = () => {}) {
+    // What comes goes in before what goes, so that there is no moment without a picture; but no two have the same id.
+    for (const track of tracks) {
+      const before = this.stream.getTrackById(track.id);
+      if (before && before !== track) this.stream.removeTrack(before);
+      this.stream.addTrack(track);
+    }
     for (const track of this.stream.getTracks()) if (!tracks.includes(track)) this.stream.removeTrack(track);
-    for (const track of tracks) if (!this.stream.getTracks().includes(track)) this.stream.addTrack(track);
+    this.face();
     if (tracks.length) this.video.play().catch((error) => { if (error.name === 'NotAllowedError') onBlocked(); });
   }
-}
 
-/** The stage: shared screens large with the people in a strip, or people in equal tiles. */
-export class Stage {
-  constructor() {
-    this.screens = h('div', { class: 'screens' });
-    this.people = h('div', { class: 'people' });
-    this.element = h('section', { class: 'stage' }, this.screens, this.people);
-    this.watcher = new ResizeObserver(() => this.arrange());
-    this.watcher.observe(this.people);
-    this.watcher.observe(this.screens);
-  }
-  add(tile) { (tile.source === 'screen' ? this.screens : this.people).append(tile.element); this.arrange(); }
-  remove(tile) { tile.stream.getTracks().forEach((track) => tile.stream.removeTrack(track)); tile.element.remove(); this.arrange(); }
-  arrange() {
-    const sharing = this.screens.childElementCount > 0, two = !sharing && this.people.childElementCount === 2;
-    this.element.classList.toggle('sharing', sharing);
-    // With two, the other is large and oneself small in a corner.
-    this.element.classList.toggle('two', two);
-    for (const box of [this.screens, this.people]) {
-      const { clientWidth, clientHeight, childElementCount } = box;
-      const { width, height } = fit(two ? 1 : childElementCount, clientWidth, clientHeight);
-      box.style.setProperty('--width', `${width}px`);
-      box.style.setProperty('--height', `${height}px`);
-    }
-  }
-}
+  /** Without a picture there is the initial. */
+  face() { this.element.classList.toggle('faceless', Boolean(this.muted?.video) || this.stream.getVideoTracks().length === 0); }
 
-/** The size of `count` equal tiles with the number of columns that makes them largest; tall stages take tiles nearer to a square. */
-export function fit(count, boxWidth, boxHeight) {
-  const ratio = boxWidth < boxHeight ? (count === 1 ? boxWidth / boxHeight : 4 / 3) : RATIO;
-  let best = { width: 0, height: 0 };
-  for (let columns = 1; columns <= Math.max(1, count); columns++) {
-    const rows = Math.ceil(Math.max(1, count) / columns);
-    const width = Math.floor(Math.min((boxWidth - GAP * (columns - 1)) / columns, (boxHeight - GAP * (rows - 1)) / rows * ratio));
-    if (width > best.width) best = { width, height: Math.floor(width / ratio) };
+  /** A mark where the picture does not come as it should. */
+  grade(quality) {
+    this.qualityMark.hidden = quality === 'good';
+    this.qualityMark.dataset.quality = quality;
+    if (quality !== 'good') for (const attribute of ['aria-label', 'title']) say(this.qualityMark, `tile.${quality}`, {}, attribute);
   }
-  return best;
 }
 
 function hue(text) {

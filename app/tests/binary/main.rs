@@ -57,7 +57,15 @@ fn only_the_relay_runs_without_http_and_only_rooms_without_stun() {
 
 #[test]
 fn a_public_address_without_keys_is_refused_with_what_to_do() {
-    let (code, _, error) = run(&["serve", "--http", "0.0.0.0:0", "--relay", "127.0.0.1:0"]);
+    let (code, _, error) = run(&[
+        "serve",
+        "--http",
+        "0.0.0.0:0",
+        "--relay",
+        "127.0.0.1:0",
+        "--media",
+        "127.0.0.1:0",
+    ]);
     assert_ne!(code, Some(0));
     assert!(error.contains("keys"), "{error}");
 }
@@ -70,6 +78,8 @@ fn a_port_that_is_taken_is_named() {
         "--http",
         &first.http.to_string(),
         "--relay",
+        "127.0.0.1:0",
+        "--media",
         "127.0.0.1:0",
     ]);
     assert_ne!(code, Some(0));

@@ -27,7 +27,15 @@ impl Trefoil {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(BINARY);
         command
-            .args(["serve", "--http", "127.0.0.1:0", "--relay", "127.0.0.1:0"])
+            .args([
+                "serve",
+                "--http",
+                "127.0.0.1:0",
+                "--relay",
+                "127.0.0.1:0",
+                "--media",
+                "127.0.0.1:0",
+            ])
             .args(arguments);
         command
             .env("RUST_LOG", "debug")

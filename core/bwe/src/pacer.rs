@@ -25,21 +25,25 @@ pub enum Pushed<T> {
     SendNow,
     /// [`Pacer::pop`] will give it back.
     Queued,
-    /// The queue was full. This one will not be sent: the oldest video, or the pushed one if nothing less urgent than
-    /// it was waiting. In the first case the pushed one is queued.
+    /// The queue was full, and this one will not be sent: a padding or the oldest video, in whose place the pushed one is
+    /// queued now, or the pushed one itself if nothing less urgent was waiting.
     Dropped(T),
 }
 
-/// A queue holds at most so many packets.
-const MOST_ITEMS: usize = 512;
-/// At most so much time of the rate.
+/// The queue holds so many packets, retransmissions and padding among them so many: older ones are of no use.
+const MOST: usize = 512;
+const MOST_RETRANSMISSIONS: usize = 128;
+const MOST_PADDING: usize = 32;
+/// And no more than this time of the rate.
 const MOST_SECONDS: u64 = 1;
 /// What may leave at once: ten packets of 1200 bytes, but no less than 5 ms and no more than 40 ms of the rate.
 const BURST_BYTES: u64 = 10 * 1200;
-const BURST_LEAST: Duration = Duration::from_millis(5);
-const BURST_MOST: Duration = Duration::from_millis(40);
+const BURST_LEAST_MICROS: u64 = 5_000;
+const BURST_MOST_MICROS: u64 = 40_000;
 /// A byte in the bucket's unit, so that rate times microseconds is exact.
 const BYTE: u64 = 8 * 1_000_000;
+/// Rates are within these bounds, in bits per second.
+const RATES: (u64, u64) = (1_000, 100_000_000_000);
 
 /// Spreads bursts over time. `T` is the caller's name for a packet, such as a place in a slab.
 #[derive(Debug)]
@@ -56,57 +60,40 @@ pub struct Pacer<T> {
 }
 
 impl<T: Copy> Pacer<T> {
-    /// Empty, at 300 kbit/s times 2.5.
+    /// Empty, at the pace of the usual first estimate.
     #[must_use]
     pub fn new() -> Pacer<T> {
         Pacer {
             rate: 750_000,
             level: 0,
             leaked: Micros::ZERO,
-            retransmissions: Line::new(),
-            video: Line::new(),
-            padding: Line::new(),
+            retransmissions: Line::new(MOST_RETRANSMISSIONS),
+            video: Line::new(MOST),
+            padding: Line::new(MOST_PADDING),
             dropped: 0,
         }
     }
 
-    /// Sets the rate at which packets leave, usually 2.5 times the estimate.
+    /// Sets the rate at which packets leave: [`crate::Estimator::pace`].
     pub fn set_rate(&mut self, bits_per_second: u64) {
-        self.rate = bits_per_second.clamp(1000, 100_000_000_000);
+        self.rate = bits_per_second.clamp(RATES.0, RATES.1);
     }
 
     /// Asks to send a packet of `bytes` on the wire.
     pub fn push(&mut self, item: T, bytes: usize, priority: Priority, now: Micros) -> Pushed<T> {
+        let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
         self.leak(now);
         if priority == Priority::Audio || (self.is_empty() && self.may_send()) {
             self.take(bytes);
             return Pushed::SendNow;
         }
-        let room = self.len() < MOST_ITEMS && self.queued_bytes() as u64 * 8 < self.rate * MOST_SECONDS;
-        let mut dropped = None;
-        if !room {
+        let Some(gone) = self.make_room(priority) else {
             self.dropped += 1;
-            dropped = match priority {
-                Priority::Padding => return Pushed::Dropped(item),
-                Priority::Audio | Priority::Retransmission | Priority::Video => {
-                    self.padding.pop().or_else(|| self.video.pop())
-                }
-            };
-            if dropped.is_none() {
-                return Pushed::Dropped(item);
-            }
-        }
-        let waiting = Waiting {
-            item,
-            bytes,
-            since: now,
+            return Pushed::Dropped(item);
         };
-        match priority {
-            Priority::Audio | Priority::Retransmission => self.retransmissions.push(waiting),
-            Priority::Video => self.video.push(waiting),
-            Priority::Padding => self.padding.push(waiting),
-        }
-        dropped.map_or(Pushed::Queued, |waiting| Pushed::Dropped(waiting.item))
+        let since = now;
+        self.line(priority).push(Waiting { since, item, bytes });
+        gone.map_or(Pushed::Queued, Pushed::Dropped)
     }
 
     /// The next packet that may leave now.
@@ -115,10 +102,8 @@ impl<T: Copy> Pacer<T> {
         if !self.may_send() {
             return None;
         }
-        let first = self.retransmissions.pop();
-        let first = first
-            .or_else(|| self.video.pop())
-            .or_else(|| self.padding.pop())?;
+        let first = self.retransmissions.pop().or_else(|| self.video.pop());
+        let first = first.or_else(|| self.padding.pop())?;
         self.take(first.bytes);
         Some(first.item)
     }
@@ -126,31 +111,28 @@ impl<T: Copy> Pacer<T> {
     /// When [`Pacer::pop`] will give something.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Micros> {
-        if self.is_empty() {
-            return None;
-        }
         let too_much = self.level.saturating_sub(self.burst());
-        Some(Micros(self.leaked.0.saturating_add(too_much.div_ceil(self.rate))))
+        let wait = Duration::from_micros(too_much.div_ceil(self.rate));
+        (!self.is_empty()).then(|| self.leaked + wait)
     }
 
     /// Bytes that wait.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.retransmissions.bytes() + self.video.bytes() + self.padding.bytes()
+        self.lines().map(Line::bytes).sum()
     }
 
     /// How long what waits will need to leave.
     #[must_use]
     pub fn queue_delay(&self) -> Duration {
-        Duration::from_micros((self.queued_bytes() as u64).saturating_mul(BYTE) / self.rate)
+        Duration::from_micros(self.queued_bytes() as u64 * BYTE / self.rate)
     }
 
     /// How long the oldest packet has waited.
     #[must_use]
     pub fn oldest(&self, now: Micros) -> Duration {
-        let lines = [&self.retransmissions, &self.video, &self.padding];
-        let oldest = lines.into_iter().filter_map(|line| line.first());
-        oldest
+        let firsts = self.lines().filter_map(Line::first);
+        firsts
             .map(|first| now.since(first.since))
             .max()
             .unwrap_or_default()
@@ -159,7 +141,7 @@ impl<T: Copy> Pacer<T> {
     /// Packets that wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.retransmissions.len() + self.video.len() + self.padding.len()
+        self.lines().map(Line::len).sum()
     }
 
     /// Whether nothing waits.
@@ -181,14 +163,41 @@ impl<T: Copy> Pacer<T> {
         self.padding.clear();
     }
 
+    /// Room for one more: `None` if there is none, else what had to go for it. One goes for one, so a queue that is over
+    /// its bound because the rate fell does not grow.
+    fn make_room(&mut self, priority: Priority) -> Option<Option<T>> {
+        let within = self.queued_bytes() as u64 * 8 < self.rate * MOST_SECONDS;
+        if self.len() < MOST && within {
+            return (!self.line(priority).is_full()).then_some(None);
+        }
+        if priority == Priority::Padding || (priority != Priority::Video && self.line(priority).is_full()) {
+            return None;
+        }
+        let gone = self.padding.pop().or_else(|| self.video.pop())?;
+        self.dropped += 1;
+        Some(Some(gone.item))
+    }
+
+    fn line(&mut self, priority: Priority) -> &mut Line<T> {
+        match priority {
+            Priority::Audio | Priority::Retransmission => &mut self.retransmissions,
+            Priority::Video => &mut self.video,
+            Priority::Padding => &mut self.padding,
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &Line<T>> {
+        [&self.retransmissions, &self.video, &self.padding].into_iter()
+    }
+
     fn leak(&mut self, now: Micros) {
         let elapsed = now.0.saturating_sub(self.leaked.0);
         self.level = self.level.saturating_sub(elapsed.saturating_mul(self.rate));
         self.leaked = self.leaked.max(now);
     }
 
-    fn take(&mut self, bytes: usize) {
-        self.level = self.level.saturating_add((bytes as u64).saturating_mul(BYTE));
+    fn take(&mut self, bytes: u16) {
+        self.level = self.level.saturating_add(u64::from(bytes) * BYTE);
     }
 
     fn may_send(&self) -> bool {
@@ -196,8 +205,7 @@ impl<T: Copy> Pacer<T> {
     }
 
     fn burst(&self) -> u64 {
-        let of_rate = |time: Duration| self.rate.saturating_mul(time.as_micros() as u64);
-        (BURST_BYTES * BYTE).clamp(of_rate(BURST_LEAST), of_rate(BURST_MOST))
+        (BURST_BYTES * BYTE).clamp(self.rate * BURST_LEAST_MICROS, self.rate * BURST_MOST_MICROS)
     }
 }
 

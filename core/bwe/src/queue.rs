@@ -7,34 +7,41 @@ use crate::Micros;
 /// Something that waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiting<T> {
-    pub(crate) item: T,
-    pub(crate) bytes: usize,
     pub(crate) since: Micros,
+    pub(crate) item: T,
+    pub(crate) bytes: u16,
 }
 
-/// First in, first out, with its sum of bytes.
+/// First in, first out, with its sum of bytes and a bound of its own.
 #[derive(Debug)]
 pub(crate) struct Line<T> {
     waiting: VecDeque<Waiting<T>>,
     bytes: usize,
+    most: usize,
 }
 
 impl<T: Copy> Line<T> {
-    pub(crate) const fn new() -> Line<T> {
+    /// A line for at most so many.
+    pub(crate) const fn new(most: usize) -> Line<T> {
         Line {
             waiting: VecDeque::new(),
             bytes: 0,
+            most,
         }
     }
 
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting.len() >= self.most
+    }
+
     pub(crate) fn push(&mut self, waiting: Waiting<T>) {
-        self.bytes = self.bytes.saturating_add(waiting.bytes);
+        self.bytes += usize::from(waiting.bytes);
         self.waiting.push_back(waiting);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Waiting<T>> {
         let first = self.waiting.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(first.bytes);
+        self.bytes -= usize::from(first.bytes);
         Some(first)
     }
 

@@ -1,5 +1,8 @@
 //! What an operator may say about estimates.
 
+/// No settings mean more than a terabit per second.
+const MOST: u64 = 1_000_000_000_000;
+
 /// Bounds of an estimate, in bits per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -22,10 +25,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// These settings made consistent: `1 <= min <= start <= max`.
+    /// These settings made consistent: `1 <= min <= start <= max <= MOST`.
     pub(crate) fn sane(self) -> Settings {
-        let min = self.min.max(1);
-        let max = self.max.max(min);
+        let min = self.min.clamp(1, MOST);
+        let max = self.max.clamp(min, MOST);
         let start = self.start.clamp(min, max);
         Settings { start, min, max }
     }

@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use trefoil_rtp::Codec;
 
-use crate::{Layer, offsets::Offsets, track::Incoming};
-
-/// Packets that can be found again for a retransmission.
-const REMEMBERED: usize = 512;
+use crate::{Layer, memory::Memory, offsets::Offsets, track::Incoming};
 
 /// How a packet goes out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,9 +35,11 @@ pub enum Rewrite {
     Frame(u16),
 }
 
-/// Which packet of which encoding went out under a number.
+/// Which packet of which encoding went out, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sent {
+    /// How it went out.
+    pub outgoing: Outgoing,
     /// The encoding.
     pub encoding: u8,
     /// Its sequence number there, extended.
@@ -67,7 +66,28 @@ struct Shift {
     picture: u16,
     tl0: u8,
     highest: u64,
+    /// Which of the 128 packets up to the highest came, so that none is counted twice.
+    seen: u128,
     offsets: Offsets,
+}
+
+impl Shift {
+    /// Whether a packet comes for the first time, and not too late to be told.
+    #[inline]
+    const fn is_first(&mut self, sequence: u64) -> bool {
+        if sequence > self.highest {
+            let ahead = sequence - self.highest;
+            self.seen = if ahead < 128 { self.seen << ahead } else { 0 } | 1;
+            self.highest = sequence;
+            return true;
+        }
+        let behind = self.highest - sequence;
+        if behind >= 128 || self.seen >> behind & 1 == 1 {
+            return false;
+        }
+        self.seen |= 1 << behind;
+        true
+    }
 }
 
 /// The gate of one subscription.
@@ -79,7 +99,7 @@ pub struct Gate {
     shift: Shift,
     last: Option<Last>,
     /// By the number that it went out under; only where retransmissions can be asked for.
-    sent: Option<Box<[(u64, Sent)]>>,
+    sent: Option<Memory>,
 }
 
 impl Gate {
@@ -98,6 +118,7 @@ impl Gate {
                 picture: 0,
                 tl0: 0,
                 highest: 0,
+                seen: 0,
                 offsets: Offsets::starting_at(0),
             },
             last: None,
@@ -130,9 +151,7 @@ impl Gate {
         self.codec = codec;
         self.current = None;
         self.target = None;
-        if let Some(sent) = &mut self.sent {
-            sent.fill(NEVER);
-        }
+        self.sent = None;
     }
 
     /// Which encoding must send a keyframe before the target is reached.
@@ -147,18 +166,8 @@ impl Gate {
 
     /// The packet that went out under `sequence` (16 bits), if it is remembered.
     #[must_use]
-    pub fn sent_as(&self, sequence: u16) -> Option<(u64, Sent)> {
-        let slot = usize::from(sequence) % REMEMBERED;
-        let (out, sent) = *self.sent.as_ref()?.get(slot)?;
-        (out != u64::MAX && out as u16 == sequence).then_some((out, sent))
-    }
-
-    /// How a packet goes out again that was sent before; the caller has it from [`Gate::sent_as`] and its history.
-    #[must_use]
-    pub fn again(&self, out: u64, packet: &Incoming) -> Option<Outgoing> {
-        let current = self.current?;
-        let offset = self.shift.offsets.before(packet.sequence)?;
-        Some(self.outgoing(out, packet, current, offset.1))
+    pub fn sent_as(&self, sequence: u16) -> Option<Sent> {
+        self.sent.as_ref()?.find(sequence)
     }
 
     /// Whether and how `packet` of `encoding` passes. `aligned` is its timestamp in the time of the encoding that was
@@ -186,9 +195,11 @@ impl Gate {
         }
         let current = self.adapt(current, target, packet);
         let newest = packet.sequence > self.shift.highest;
+        if !self.shift.is_first(packet.sequence) {
+            return None;
+        }
         if packet.peek.spatial > current.spatial || packet.peek.temporal > current.temporal {
             if newest {
-                self.shift.highest = packet.sequence;
                 let picture =
                     packet.peek.starts_frame && packet.peek.spatial == 0 && self.codec == Codec::Vp8;
                 self.shift.offsets.drop_packet(packet.sequence, picture);
@@ -198,11 +209,14 @@ impl Gate {
         let (packets, pictures) = self.shift.offsets.before(packet.sequence)?;
         let sequence = (self.shift.first_out + (packet.sequence - self.shift.first)).checked_sub(packets)?;
         let outgoing = self.outgoing(sequence, packet, current, pictures);
-        if newest || self.last.is_none() {
-            self.shift.highest = self.shift.highest.max(packet.sequence);
+        // A late one may be the furthest yet, where those after it were dropped.
+        if self.last.is_none_or(|last| sequence > last.sequence) {
             self.note(&outgoing, packet, now);
         }
-        self.remember(sequence, encoding, packet.sequence);
+        if self.codec.is_video() {
+            let sent = self.sent.get_or_insert_with(Memory::new);
+            sent.keep(encoding, packet.sequence, &outgoing);
+        }
         Some(outgoing)
     }
 
@@ -239,12 +253,12 @@ impl Gate {
             timestamp,
             picture: last.map_or(0, |last| last.picture.wrapping_add(1).wrapping_sub(picture)),
             tl0: last.map_or(0, |last| last.tl0.wrapping_add(1).wrapping_sub(tl0)),
-            highest: packet.sequence,
+            // The first packet is the newest there is.
+            highest: packet.sequence.saturating_sub(1),
+            seen: 0,
             offsets: Offsets::starting_at(packet.sequence),
         };
         self.current = Some(target);
-        // The first packet is the newest there is.
-        self.shift.highest = packet.sequence.saturating_sub(1);
     }
 
     /// Moves within an encoding towards the target, as far as this packet allows.
@@ -255,9 +269,8 @@ impl Gate {
         }
         let peek = &packet.peek;
         let mut next = current;
-        if target.spatial < current.spatial && peek.spatial == 0 {
-            next.spatial = target.spatial;
-        } else if target.spatial > current.spatial && peek.keyframe {
+        let lower = target.spatial < current.spatial && peek.spatial == 0;
+        if lower || (target.spatial > current.spatial && peek.keyframe) {
             next.spatial = target.spatial;
         }
         if target.temporal < current.temporal {
@@ -321,19 +334,6 @@ impl Gate {
         });
     }
 
-    #[inline]
-    fn remember(&mut self, out: u64, encoding: u8, sequence: u64) {
-        if !self.codec.is_video() {
-            return;
-        }
-        let sent = self
-            .sent
-            .get_or_insert_with(|| vec![NEVER; REMEMBERED].into_boxed_slice());
-        if let Some(slot) = sent.get_mut(out as usize % REMEMBERED) {
-            *slot = (out, Sent { encoding, sequence });
-        }
-    }
-
     /// The timestamp that the receiver expects at `now`, and what it had last: for sender reports.
     #[must_use]
     pub fn timestamp_at(&self, now: Duration) -> Option<u32> {
@@ -344,14 +344,6 @@ impl Gate {
         )
     }
 }
-
-const NEVER: (u64, Sent) = (
-    u64::MAX,
-    Sent {
-        encoding: 0,
-        sequence: 0,
-    },
-);
 
 fn ticks(elapsed: Duration, codec: Codec) -> u32 {
     let ticks = elapsed.as_micros() * u128::from(codec.clock_rate()) / 1_000_000;

@@ -8,11 +8,8 @@ use std::{
 use trefoil_rtp::{Codec, Malformed};
 
 use crate::{
-    Capabilities, Gate, Incoming, Layer, MemberId, Slot, Source, Subscription, Track, TrackId, TrackInfo,
-    View,
-    allocate::{self, Claim},
-    speaker::Speakers,
-    subscriber::Subscriber,
+    Capabilities, Gate, Incoming, Layer, MemberId, Slot, Subscription, Track, TrackId, TrackInfo, View,
+    speaker::Speakers, subscriber::Subscriber,
 };
 
 /// How a router is set up.
@@ -65,14 +62,14 @@ pub enum Output {
 /// One room's forwarding.
 #[derive(Debug)]
 pub struct Router {
-    settings: RouterSettings,
+    pub(crate) settings: RouterSettings,
     pub(crate) tracks: BTreeMap<TrackId, Track>,
     pub(crate) subscribers: BTreeMap<MemberId, Subscriber>,
     speakers: Speakers,
     next_track: u32,
     next_tick: Duration,
     ticks: u32,
-    outputs: VecDeque<Output>,
+    pub(crate) outputs: VecDeque<Output>,
 }
 
 impl Router {
@@ -243,6 +240,10 @@ impl Router {
 
     /// Who receives a track, and how timestamps of its encodings are aligned.
     #[inline]
+    #[allow(
+        clippy::type_complexity,
+        reason = "the closure has no name, and the packet path wants no box"
+    )]
     pub fn subscriptions(
         &mut self,
         id: TrackId,
@@ -266,35 +267,6 @@ impl Router {
             |subscription: &&mut Subscription| subscription.member == member && subscription.slot == slot;
         let subscription = track.subscriptions.iter_mut().find(of)?;
         Some((id, subscription))
-    }
-
-    /// A subscriber lost the picture in a slot: a keyframe is asked for, unless that was done just now.
-    pub fn picture_lost(&mut self, member: MemberId, slot: u8, now: Duration) {
-        let Some((track, subscription)) = self.in_slot(member, slot) else {
-            return;
-        };
-        let gate = &subscription.gate;
-        if let Some(encoding) = gate
-            .waits_for()
-            .or_else(|| gate.current().map(|layer| layer.encoding))
-        {
-            self.ask_for_keyframe(track, encoding, now);
-        }
-    }
-
-    fn ask_for_keyframe(&mut self, id: TrackId, encoding: u8, now: Duration) {
-        let interval = self.settings.keyframe_interval;
-        let of = self
-            .tracks
-            .get_mut(&id)
-            .filter(|track| track.info.codec.is_video());
-        let Some(asked) = of.and_then(|track| track.encodings.get_mut(usize::from(encoding))) else {
-            return;
-        };
-        if asked.asked.is_none_or(|at| now.saturating_sub(at) >= interval) {
-            asked.asked = Some(now);
-            self.outputs.push_back(Output::Keyframe { track: id, encoding });
-        }
     }
 
     /// What is to be done or told next.
@@ -351,48 +323,6 @@ impl Router {
         subscriber.is_some_and(|subscriber| subscriber.unsettled || subscriber.unshared)
     }
 
-    fn share(&mut self, member: MemberId, now: Duration) {
-        let Some(subscriber) = self.subscribers.get_mut(&member) else {
-            return;
-        };
-        if !std::mem::take(&mut subscriber.unshared) {
-            return;
-        }
-        let mut left = subscriber.budget;
-        let (mut claims, mut claimants) = (Vec::new(), Vec::new());
-        for (index, slot) in (0_u8..).zip(&subscriber.slots) {
-            let Some(track) = slot.track.and_then(|id| self.tracks.get(&id)) else {
-                continue;
-            };
-            let of =
-                |subscription: &&Subscription| subscription.member == member && subscription.slot == index;
-            let Some(subscription) = track.subscriptions.iter().find(of) else {
-                continue;
-            };
-            if slot.video {
-                let mut choices = Vec::new();
-                track.choices(now, &mut choices);
-                let (height, priority) = subscriber.view.of(track);
-                claims.push(Claim {
-                    priority,
-                    height,
-                    choices,
-                    current: subscription.gate.target(),
-                });
-                claimants.push((track.id, index));
-            } else {
-                left = left.saturating_sub(track.bits_per_second(now));
-            }
-        }
-        subscriber.demand = (subscriber.budget - left) + allocate::demand(&claims);
-        for ((track, slot), share) in claimants.into_iter().zip(allocate::share(left, &claims)) {
-            if let Some(subscription) = self.subscription_mut(track, member, slot) {
-                subscription.share = share;
-                subscription.gate.aim(share.layer);
-            }
-        }
-    }
-
     pub(crate) fn subscription_mut(
         &mut self,
         track: TrackId,
@@ -403,64 +333,6 @@ impl Router {
         subscriptions
             .iter_mut()
             .find(|subscription| subscription.member == member && subscription.slot == slot)
-    }
-
-    /// Asks for the keyframes that somebody waits for.
-    fn ask_for_awaited(&mut self, now: Duration) {
-        let mut awaited = BTreeSet::new();
-        for track in self.tracks.values() {
-            for subscription in &track.subscriptions {
-                let Some(wanted) = subscription.gate.waits_for() else {
-                    continue;
-                };
-                awaited.insert((track.id, wanted));
-                if subscription.gate.current().is_none() {
-                    // Something is better than nothing until the wanted one comes.
-                    let coming = (0..wanted)
-                        .rev()
-                        .find(|encoding| track.is_sending(*encoding, now));
-                    awaited.extend(coming.map(|encoding| (track.id, encoding)));
-                }
-            }
-        }
-        for (track, encoding) in awaited {
-            self.ask_for_keyframe(track, encoding, now);
-        }
-    }
-
-    /// Tells publishers which encodings anybody needs: more at once, fewer after a while.
-    fn tell_needed(&mut self, now: Duration) {
-        for track in self
-            .tracks
-            .values_mut()
-            .filter(|track| track.info.codec.is_video())
-        {
-            let wanted = |subscription: &Subscription| {
-                let layers = [subscription.gate.target(), subscription.gate.current()];
-                layers
-                    .into_iter()
-                    .flatten()
-                    .fold(0_u8, |bits, Layer { encoding, .. }| bits | 1 << encoding.min(7))
-            };
-            let wanted = track
-                .subscriptions
-                .iter()
-                .fold(0, |bits, subscription| bits | wanted(subscription));
-            let more = wanted & !track.needed != 0;
-            if wanted == track.needed {
-                track.unneeded_since = None;
-                continue;
-            }
-            let since = *track.unneeded_since.get_or_insert(now);
-            if more || now.saturating_sub(since) >= self.settings.pause_after {
-                track.tell_needed(if more { track.needed | wanted } else { wanted }, now);
-                track.unneeded_since = None;
-                self.outputs.push_back(Output::Needed {
-                    track: track.id,
-                    encodings: track.needed,
-                });
-            }
-        }
     }
 
     /// Who speaks: the dominant one first; with levels in -dBov.
@@ -536,22 +408,6 @@ impl Router {
 
     pub(crate) fn tell_slots(&mut self, member: MemberId) {
         self.outputs.push_back(Output::Slots(member));
-    }
-}
-
-impl View {
-    /// How high a track is shown, and how important it is.
-    fn of(&self, track: &Track) -> (u16, u8) {
-        match self {
-            Self::Everything => match track.info.source {
-                Source::Screen => (1080, 2),
-                Source::Camera | Source::Other | Source::Microphone | Source::ScreenAudio => (720, 1),
-            },
-            Self::Only(wishes) => wishes
-                .iter()
-                .find(|wish| wish.track == track.id)
-                .map_or((0, 0), |wish| (wish.height, wish.priority)),
-        }
     }
 }
 

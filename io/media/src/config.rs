@@ -36,6 +36,8 @@ pub struct MediaConfig {
     pub start_bits_per_second: u64,
     /// Bits a second that are sent to one subscriber at most.
     pub subscribe_bits_per_second: u64,
+    /// A client that is not heard for so many seconds is gone: its transport is closed.
+    pub silence_seconds: u32,
     /// Bytes of the receive and send buffers of each socket, as far as the system allows.
     pub buffer_bytes: usize,
 }
@@ -58,6 +60,7 @@ impl Default for MediaConfig {
             publish_bits_per_second: 20_000_000,
             start_bits_per_second: 600_000,
             subscribe_bits_per_second: 20_000_000,
+            silence_seconds: 30,
             buffer_bytes: 4 * 1024 * 1024,
         }
     }
@@ -91,6 +94,11 @@ impl MediaConfig {
             (1..=16).contains(&self.tracks_limit),
             "media.tracks_limit is {}, but must be 1 to 16",
             self.tracks_limit
+        );
+        ensure!(
+            (1..=3600).contains(&self.silence_seconds),
+            "media.silence_seconds is {}, but must be 1 to 3600; clients speak every few seconds",
+            self.silence_seconds
         );
         ensure!(
             self.start_bits_per_second <= self.subscribe_bits_per_second,

@@ -12,13 +12,21 @@ pub(crate) enum Leg {
     Subscribe,
 }
 
+/// How a datagram arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// The socket and address that it was sent to; none for TCP.
+    pub(crate) source: Option<Source>,
+    /// The worker that it reached.
+    pub(crate) worker: u8,
+}
+
 /// Where a known remote address belongs, and how it is answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
     pub(crate) member: u32,
     pub(crate) leg: Leg,
-    /// The socket and address that it spoke to; none for TCP.
-    pub(crate) source: Option<Source>,
+    pub(crate) arrival: Arrival,
 }
 
 /// Addresses that one transport may be reached at; the oldest is forgotten.
@@ -51,22 +59,29 @@ impl Demux {
         self.by_fragment.remove(fragment);
     }
 
-    /// Remembers that a transport has proved to be at this address; `at` are all that it has proved.
-    pub(crate) fn learn(&mut self, path: Path, known: Known, at: &mut Vec<Remote>) {
+    /// Remembers that a transport has proved to be at this address; `at` are all that it has proved. Returns whether that
+    /// is new.
+    pub(crate) fn learn(&mut self, path: Path, known: Known, at: &mut Vec<Remote>) -> bool {
         let remote = (path.via, path.remote);
-        if self.by_remote.insert(remote, known).is_none() || !at.contains(&remote) {
+        let before = self.by_remote.insert(remote, known);
+        let new = before.is_none_or(|before| before.arrival.worker != known.arrival.worker)
+            || !at.contains(&remote);
+        if !at.contains(&remote) {
             if at.len() == ADDRESSES {
                 let oldest = at.remove(0);
                 self.by_remote.remove(&oldest);
             }
             at.push(remote);
         }
+        new
     }
 
-    pub(crate) fn forget(&mut self, at: &[Remote]) {
-        for remote in at {
-            self.by_remote.remove(remote);
-        }
+    /// Forgets addresses; those that reach another worker are returned, with that worker.
+    pub(crate) fn forget(&mut self, at: &[Remote]) -> Vec<(std::net::SocketAddr, u8)> {
+        let gone = at
+            .iter()
+            .filter_map(|remote| Some((remote.1, self.by_remote.remove(remote)?.arrival.worker)));
+        gone.collect()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -233,9 +233,12 @@ impl Worker {
             .router
             .in_slot(MemberId(member.into()), place)
             .and_then(|(track, subscription)| {
-                let (out, Sent { encoding, sequence }) = subscription.gate.sent_as(sequence)?;
+                let Sent {
+                    outgoing,
+                    encoding,
+                    sequence,
+                } = subscription.gate.sent_as(sequence)?;
                 let held = room.feeds.get(&track)?.find(encoding, sequence)?;
-                let outgoing = subscription.gate.again(out, &held.incoming)?;
                 let paced = Paced {
                     track,
                     encoding,

@@ -17,6 +17,7 @@ use trefoil_peer::{Engine, Via};
 
 use crate::{
     Command, MediaConfig, Notice,
+    links::Links,
     meters::{MediaReading, Meters, WorkerReading},
     streams::Streams,
     worker::{LISTENER, SOCKET, WAKER, Worker, WorkerParts},
@@ -27,6 +28,8 @@ pub type Tell = Arc<dyn Fn(Notice) -> bool + Send + Sync>;
 
 /// Commands that may wait for one worker.
 const COMMANDS: usize = 4096;
+/// A user fragment names its worker in two hexadecimal digits.
+const MOST_WORKERS: usize = 256;
 /// TCP connections of one worker.
 const CONNECTIONS: usize = 4096;
 
@@ -60,32 +63,34 @@ impl Media {
     ///
     /// # Errors
     /// Says which address cannot be listened on and why.
-    pub fn start(config: &MediaConfig, tell: Tell) -> Result<Self> {
+    pub fn start(config: &MediaConfig, tell: &Tell) -> Result<Self> {
         config.check()?;
         let engine = Engine::new().map_err(|error| anyhow::anyhow!("no certificate for DTLS: {error}"))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let (sockets, listeners) = bind(config)?;
-        let listening: Vec<SocketAddr> = sockets.iter().map(UdpSocket::local).collect();
-        let addresses = candidates(config, &listening, !listeners.is_empty());
-        tracing::info!(?listening, workers = 1, "the media server listens");
-        let (parts, handle) = make(
-            0,
-            config,
-            engine,
-            addresses,
-            sockets,
-            listeners,
-            tell,
-            stop.clone(),
-        )?;
-        let thread = std::thread::Builder::new()
-            .name("media-0".to_owned())
-            .spawn(move || Worker::new(parts).run())
-            .context("cannot start a media thread")?;
+        let count = worker_count(config);
+        let listening = free(config)?;
+        let addresses = candidates(config, &listening, config.tcp);
+        let wakers = (0..count)
+            .map(|_| Waker::new())
+            .collect::<std::io::Result<Vec<_>>>();
+        let wakers = wakers.context("cannot make a waker")?;
+        let (mut workers, mut threads) = (Vec::new(), Vec::new());
+        for (number, (links, waker)) in (0_u8..).zip(Links::all(&wakers).into_iter().zip(wakers)) {
+            let bound = bind(config, &listening, count > 1)?;
+            let shared = (engine.clone(), addresses.clone(), tell.clone(), stop.clone());
+            let (parts, handle) = make(number, config, shared, bound, (links, waker))?;
+            let thread = std::thread::Builder::new()
+                .name(format!("media-{number}"))
+                .spawn(move || Worker::new(parts).run())
+                .context("cannot start a media thread")?;
+            workers.push(handle);
+            threads.push(thread);
+        }
+        tracing::info!(?listening, workers = count, "the media server listens");
         Ok(Self {
             inner: Arc::new(Inner {
-                workers: vec![handle],
-                threads: Mutex::new(vec![thread]),
+                workers,
+                threads: Mutex::new(threads),
                 stop,
                 listening,
             }),
@@ -142,33 +147,56 @@ impl Media {
     }
 }
 
+/// The UDP sockets and TCP listeners of one worker.
 type Bound = (Vec<UdpSocket>, Vec<TcpListener>);
+/// What all workers share.
+type Shared = (Engine, Vec<(Via, SocketAddr)>, Tell, Arc<AtomicBool>);
 
-fn bind(config: &MediaConfig) -> Result<Bound> {
+fn worker_count(config: &MediaConfig) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let wanted = if config.workers == 0 {
+        cores()
+    } else {
+        config.workers
+    };
+    wanted.min(MOST_WORKERS)
+}
+
+/// The addresses to listen on, with real ports. Workers share them, and sharing is silent: so it is first made sure that
+/// nobody else has them.
+fn free(config: &MediaConfig) -> Result<Vec<SocketAddr>> {
+    let mut addresses = Vec::new();
+    for wanted in &config.listen {
+        match UdpSocket::bind(*wanted, SocketOptions::default()) {
+            Ok(socket) => addresses.push(socket.local()),
+            // A machine without IPv6 is no mistake of the default.
+            Err(_) if wanted.is_ipv6() && wanted.ip().is_unspecified() && !addresses.is_empty() => {}
+            Err(error) => {
+                return Err(error).with_context(|| {
+                    format!("media.listen: cannot listen on {wanted} over UDP; name another address or port")
+                });
+            }
+        }
+    }
+    Ok(addresses)
+}
+
+fn bind(config: &MediaConfig, listening: &[SocketAddr], shared: bool) -> Result<Bound> {
     let options = SocketOptions {
-        reuse_port: false,
+        reuse_port: shared,
         buffer_bytes: config.buffer_bytes,
     };
     let (mut sockets, mut listeners) = (Vec::new(), Vec::new());
-    for address in &config.listen {
-        let socket = match UdpSocket::bind(*address, options) {
-            Ok(socket) => socket,
-            // A machine without IPv6 is no mistake of the default.
-            Err(_) if address.is_ipv6() && address.ip().is_unspecified() && !sockets.is_empty() => continue,
-            Err(error) => {
-                return Err(error).with_context(|| {
-                    format!("media.listen: cannot listen on {address} over UDP; name another address or port")
-                });
-            }
-        };
+    for address in listening {
+        let socket = UdpSocket::bind(*address, options)
+            .with_context(|| format!("media.listen: cannot listen on {address} over UDP"))?;
+        sockets.push(socket);
         if config.tcp {
-            let local = socket.local();
-            let listener = listen_tcp(local, false).with_context(|| {
-                format!("media.listen: cannot listen on {local} over TCP; name another port, or set media.tcp = false")
+            let listener = listen_tcp(*address, shared).with_context(|| {
+                format!("media.listen: cannot listen on {address} over TCP; name another port, or set media.tcp = false")
             })?;
             listeners.push(listener);
         }
-        sockets.push(socket);
     }
     Ok((sockets, listeners))
 }
@@ -214,19 +242,14 @@ fn is_link_local(ip: IpAddr) -> bool {
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "all that a worker is made of, once")]
 fn make(
     number: u8,
     config: &MediaConfig,
-    engine: Engine,
-    addresses: Vec<(Via, SocketAddr)>,
-    sockets: Vec<UdpSocket>,
-    listeners: Vec<TcpListener>,
-    notices: Tell,
-    stop: Arc<AtomicBool>,
+    (engine, addresses, notices, stop): Shared,
+    (sockets, listeners): Bound,
+    (links, waker): (Links, Waker),
 ) -> Result<(WorkerParts, WorkerHandle)> {
     let poller = Poller::new().context("cannot make a poller")?;
-    let waker = Waker::new().context("cannot make a waker")?;
     for (token, socket) in (SOCKET..).zip(&sockets) {
         poller.add(socket, token).context("cannot watch a media socket")?;
     }
@@ -247,6 +270,7 @@ fn make(
         streams: Streams::new(listeners, CONNECTIONS),
         poller,
         commands,
+        links,
         waker: waker.clone(),
         notices,
         reading: reading.clone(),

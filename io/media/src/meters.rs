@@ -42,6 +42,8 @@ pub struct WorkerReading {
     pub untold: u64,
     /// Connections over TCP turned away.
     pub turned_away: u64,
+    /// Handovers between workers that were dropped, since the other did not take them.
+    pub handover_dropped: u64,
     /// Datagrams out.
     pub sums: Sums,
 }
@@ -111,6 +113,11 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         "media_untold",
         "Messages to people for which there was no room",
         |reading| reading.untold,
+    ),
+    (
+        "media_handover_dropped",
+        "Handovers between workers that were dropped",
+        |reading| reading.handover_dropped,
     ),
     (
         "media_turned_away",

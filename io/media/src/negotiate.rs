@@ -1,23 +1,15 @@
 //! Commands: who comes and goes, offers and answers, what is shown.
 
-use std::time::Duration;
-
-use trefoil_bwe::{Pacer, Settings};
-use trefoil_peer::{IceCredentials, PublishTransport, PublishedMedia, SdpRefusal, SubscribeTransport};
-use trefoil_sfu::{Capabilities, MemberId, Source, TrackId, TrackInfo, View, Wish};
+use trefoil_peer::{IceCredentials, PublishTransport, PublishedMedia};
+use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 
 use crate::{
-    Ask, Command, MuteState, Rights, RoomKey, Told, ViewWish,
-    command::Reception,
+    Ask, Command, MuteState, Rights, RoomKey, Told,
     demux::Leg,
-    member::{Allowance, Member, PublishLeg, SubscribeLeg},
-    outbox::Route,
+    member::{Allowance, Member, PublishLeg},
     room::{Feed, Room},
     worker::Worker,
 };
-
-/// The first report follows the first packets, so that sound and picture meet early.
-const FIRST_REPORT: Duration = Duration::from_millis(300);
 
 impl Worker {
     pub(crate) fn obey(&mut self, command: Command) {
@@ -174,11 +166,11 @@ impl Worker {
         };
         let (after, media) = (
             leg.transport.fragment().to_owned(),
-            leg.transport.media().cloned().collect(),
+            leg.transport.media().cloned().collect::<Vec<_>>(),
         );
         self.demux.remove_fragment(&before);
         self.demux.add_fragment(&after, member, Leg::Publish);
-        let tracks = self.follow_media(member, media);
+        let tracks = self.follow_media(member, &media);
         self.tell(member, Told::Published { answer, tracks });
         self.tell_tracks(member);
         self.poll_publish(member);
@@ -203,7 +195,7 @@ impl Worker {
     }
 
     /// Makes and ends tracks as the description says; which is in which m= section.
-    fn follow_media(&mut self, member: u32, media: Vec<PublishedMedia>) -> Vec<(String, TrackId)> {
+    fn follow_media(&mut self, member: u32, media: &[PublishedMedia]) -> Vec<(String, TrackId)> {
         let Some(known) = self.members.get_mut(member) else {
             return Vec::new();
         };
@@ -243,191 +235,7 @@ impl Worker {
         published
     }
 
-    fn subscribe(&mut self, member: u32, audio: Option<u8>, video: Option<u8>, restart: bool) {
-        let Some(known) = self.members.get_mut(member) else {
-            return;
-        };
-        if !known.rights.subscribe {
-            return self.refuse(member, "subscribe", "your role may not subscribe", true);
-        }
-        let Ok(credentials) = IceCredentials::random(self.number) else {
-            return self.refuse(member, "subscribe", "the system gives no randomness", false);
-        };
-        if restart && let Some(leg) = known.subscribe.as_mut() {
-            let before = leg.transport.fragment().to_owned();
-            let offer = leg.transport.restart(credentials);
-            let after = leg.transport.fragment().to_owned();
-            self.demux.remove_fragment(&before);
-            self.demux.add_fragment(&after, member, Leg::Subscribe);
-            return self.tell(member, Told::Offer { offer });
-        }
-        let limit = self.config.slots_limit;
-        let audio = audio.unwrap_or(self.config.audio_slots).min(limit);
-        let video = video.unwrap_or(self.config.video_slots).min(limit);
-        self.close_subscribe(member);
-        match self.open_subscribe(member, credentials, audio, video) {
-            Ok(offer) => self.tell(member, Told::Offer { offer }),
-            Err(error) => self.refuse(
-                member,
-                "subscribe",
-                &format!("no transport could be made: {error}"),
-                false,
-            ),
-        }
-    }
-
-    fn open_subscribe(
-        &mut self,
-        member: u32,
-        credentials: IceCredentials,
-        audio: u8,
-        video: u8,
-    ) -> Result<String, getrandom::Error> {
-        let now = self.clock.instant_at(self.now);
-        let estimates = Settings {
-            start: self.config.start_bits_per_second,
-            max: self.config.subscribe_bits_per_second,
-            ..Settings::default()
-        };
-        let mut transport =
-            SubscribeTransport::new(&self.engine, credentials, &self.addresses, estimates, now);
-        let mut sources = Sources::new()?;
-        for place in 0..u16::from(audio) + u16::from(video) {
-            transport.add_place(place >= u16::from(audio), sources.next(), sources.next());
-        }
-        let first = sources.next() as u16 & 0x7FFF;
-        let offer = transport.offer();
-        self.demux
-            .add_fragment(transport.fragment(), member, Leg::Subscribe);
-        let leg = SubscribeLeg {
-            transport,
-            at: Vec::new(),
-            heard: self.now,
-            planned: None,
-            pacer: Pacer::new(),
-            route: None,
-            audio,
-            video,
-            next_report: self.now + FIRST_REPORT,
-            told: Reception::default(),
-            first,
-        };
-        if let Some(member) = self.members.get_mut(member) {
-            member.subscribe = Some(Box::new(leg));
-        }
-        Ok(offer)
-    }
-
-    fn answer(&mut self, member: u32, answer: &str) {
-        let leg = self
-            .members
-            .get_mut(member)
-            .and_then(|member| member.subscribe.as_mut());
-        let answered = leg.map_or(Err(SdpRefusal::NoOffer), |leg| leg.transport.answer(answer));
-        match answered {
-            Ok(()) => {
-                self.begin_receiving(member);
-                self.poll_subscribed(member, None);
-            }
-            Err(refusal) => self.refuse(member, "answer", &refusal.to_string(), false),
-        }
-    }
-
-    /// A subscriber's transport is connected, or they have answered anew: now they can receive.
-    pub(crate) fn begin_receiving(&mut self, member: u32) {
-        let Some(known) = self.members.get_mut(member) else {
-            return;
-        };
-        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
-            return;
-        };
-        let capabilities = Capabilities {
-            audio_slots: leg.audio,
-            video_slots: leg.video,
-            codecs: leg.transport.codecs().to_vec(),
-            first: leg.first,
-        };
-        let Some((plane, path)) = leg.transport.outbound() else {
-            return;
-        };
-        let budget = plane.estimator().estimate();
-        let source = self.demux.known(path).and_then(|known| known.source);
-        leg.route = Some(Route { path, source });
-        leg.follow_estimate();
-        self.meters.connected += 1;
-        room.router
-            .subscribe(MemberId(member.into()), capabilities, budget);
-        self.unsettled.push(known.room);
-    }
-
-    /// Sender reports for everything that a member receives.
-    pub(crate) fn report(&mut self, member: u32) {
-        let now = self.now;
-        let ntp = crate::clock::ntp();
-        let Some(known) = self.members.get_mut(member) else {
-            return;
-        };
-        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else {
-            return;
-        };
-        let Some(route) = leg.route else { return };
-        let Some(plane) = leg.transport.plane() else {
-            return;
-        };
-        for (place, _, subscription) in room.router.received_by(MemberId(member.into())) {
-            let Some(timestamp) = subscription.gate.timestamp_at(now) else {
-                continue;
-            };
-            let now = crate::forward::micros(now);
-            self.outbox
-                .compose(route, |out| plane.report(place, ntp, timestamp, now, out));
-        }
-    }
-
-    fn view(&mut self, member: u32, view: Option<Vec<ViewWish>>) {
-        let Some(known) = self.members.get(member) else {
-            return;
-        };
-        let Some(room) = self.rooms.get_mut(known.room) else {
-            return;
-        };
-        let view = view.map_or(View::Everything, |wishes| {
-            let wish = |wish: ViewWish| Wish {
-                track: wish.track,
-                height: wish.height,
-                priority: wish.priority,
-            };
-            View::Only(wishes.into_iter().take(View::LIMIT).map(wish).collect())
-        });
-        room.router.set_view(MemberId(member.into()), view);
-        self.unsettled.push(known.room);
-    }
-
-    fn allow(&mut self, member: u32, track: TrackId, to: Option<Vec<u64>>) {
-        let Some(known) = self.members.get(member) else {
-            return;
-        };
-        let Some(room) = self.rooms.get_mut(known.room) else {
-            return;
-        };
-        let own = room
-            .router
-            .track(track)
-            .is_some_and(|track| track.info().publisher == MemberId(member.into()));
-        if !own {
-            return;
-        }
-        let members = to.map(|participants| {
-            let found = participants
-                .iter()
-                .filter_map(|participant| self.by_participant.get(&(room.key, *participant)));
-            found.map(|member| MemberId((*member).into())).collect()
-        });
-        room.router.allow(track, members);
-        self.unsettled.push(known.room);
-    }
-
-    fn refuse(&mut self, member: u32, of: &'static str, why: &str, forbidden: bool) {
+    pub(crate) fn refuse(&mut self, member: u32, of: &'static str, why: &str, forbidden: bool) {
         let why = why.to_owned();
         self.tell(member, Told::Refused { of, why, forbidden });
     }
@@ -454,14 +262,15 @@ impl Worker {
         let Some(mut leg) = known.publish.take() else {
             return false;
         };
-        self.demux.forget(&leg.at);
+        let index = known.room;
+        self.forget(&leg.at);
         self.demux.remove_fragment(leg.transport.fragment());
-        if let Some(room) = self.rooms.get_mut(known.room) {
+        if let Some(room) = self.rooms.get_mut(index) {
             for track in leg.tracks.iter().flatten() {
                 room.router.unpublish(*track);
                 room.feeds.remove(track);
             }
-            self.unsettled.push(known.room);
+            self.unsettled.push(index);
         }
         leg.transport.close();
         while let Some(published) = leg.transport.poll() {
@@ -473,18 +282,19 @@ impl Worker {
         true
     }
 
-    fn close_subscribe(&mut self, member: u32) -> bool {
+    pub(crate) fn close_subscribe(&mut self, member: u32) -> bool {
         let Some(known) = self.members.get_mut(member) else {
             return false;
         };
         let Some(mut leg) = known.subscribe.take() else {
             return false;
         };
-        self.demux.forget(&leg.at);
+        let index = known.room;
+        self.forget(&leg.at);
         self.demux.remove_fragment(leg.transport.fragment());
-        if let Some(room) = self.rooms.get_mut(known.room) {
+        if let Some(room) = self.rooms.get_mut(index) {
             room.router.unsubscribe(MemberId(member.into()));
-            self.unsettled.push(known.room);
+            self.unsettled.push(index);
         }
         leg.transport.close();
         while let Some(subscribed) = leg.transport.poll() {
@@ -510,25 +320,4 @@ fn fingerprint_of(sdp: &str) -> &str {
     sdp.lines()
         .find_map(|line| line.strip_prefix("a=fingerprint:"))
         .unwrap_or_default()
-}
-
-/// Random numbers for streams.
-struct Sources {
-    state: u64,
-}
-
-impl Sources {
-    fn new() -> Result<Self, getrandom::Error> {
-        Ok(Self {
-            state: getrandom::u64()?,
-        })
-    }
-
-    /// SplitMix64: never the same twice in a transport's life.
-    fn next(&mut self) -> u32 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ mixed >> 31) as u32).max(1)
-    }
 }

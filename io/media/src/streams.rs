@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
-use trefoil_net::Poller;
-use trefoil_peer::{Path, Via};
+use trefoil_net::{Interest, Poller};
+use trefoil_peer::{IceCredentials, Path, Via};
 
 use crate::{
+    demux::{Arrival, fragment_of},
+    links::Handed,
     slab::Slab,
     worker::{STREAM, Worker},
 };
@@ -65,30 +67,52 @@ impl Streams {
             };
             self.close_idle(poller, now);
             let ready = socket.set_nonblocking(true).is_ok() && socket.set_nodelay(true).is_ok();
-            let local = socket.local_addr();
-            let (true, Ok(local), true) = (ready, local, self.rows.len() < self.limit) else {
+            if !ready || self.add(socket, remote, Vec::new(), poller, now).is_none() {
                 self.turned_away += 1;
-                continue;
-            };
-            let number = self.rows.insert(Stream {
-                socket,
-                remote,
-                local,
-                incoming: Vec::new(),
-                outgoing: Vec::new(),
-                watched: false,
-                heard: now,
-            });
-            let added = self
-                .rows
-                .get(number)
-                .is_some_and(|stream| poller.add(&stream.socket, STREAM | u64::from(number)).is_ok());
-            if added {
-                self.by_remote.insert(remote, number);
-            } else {
-                self.rows.remove(number);
             }
         }
+    }
+
+    /// Takes a connection, unless there are as many as there may be.
+    fn add(
+        &mut self,
+        socket: TcpStream,
+        remote: SocketAddr,
+        incoming: Vec<u8>,
+        poller: &Poller,
+        now: Duration,
+    ) -> Option<u32> {
+        let local = socket.local_addr().ok()?;
+        if self.rows.len() >= self.limit {
+            return None;
+        }
+        let number = self.rows.insert(Stream {
+            socket,
+            remote,
+            local,
+            incoming,
+            outgoing: Vec::new(),
+            watched: false,
+            heard: now,
+        });
+        let stream = self.rows.get(number)?;
+        if poller.add(&stream.socket, STREAM | u64::from(number)).is_err() {
+            self.rows.remove(number);
+            return None;
+        }
+        self.by_remote.insert(remote, number);
+        Some(number)
+    }
+
+    /// Gives a connection away: it, where it comes from, and what was read of it and not yet understood.
+    fn take(&mut self, number: u32, poller: &Poller) -> Option<(TcpStream, SocketAddr, Vec<u8>)> {
+        let stream = self.rows.remove(number)?;
+        self.by_remote.remove(&stream.remote);
+        let token = STREAM | u64::from(number);
+        poller
+            .set(&stream.socket, token, Interest::READ, Interest::default())
+            .ok()?;
+        Some((stream.socket, stream.remote, stream.incoming))
     }
 
     fn close_idle(&mut self, _poller: &Poller, now: Duration) {
@@ -231,10 +255,56 @@ impl Worker {
             remote,
             local: self.advertised(Via::Tcp, local),
         };
-        for mut message in messages {
-            self.receive(path, None, &mut message);
+        let mut messages = messages.into_iter();
+        while let Some(mut message) = messages.next() {
+            let named = fragment_of(&message).and_then(IceCredentials::worker_of);
+            if let Some(worker) = named.filter(|worker| self.links.is_other(*worker)) {
+                // Its transport lives elsewhere, and so does the connection from now on.
+                let unread = std::iter::once(message).chain(messages);
+                return self.hand_over(number, worker, unread);
+            }
+            self.receive(path, self.over_tcp(), &mut message);
         }
     }
+
+    const fn over_tcp(&self) -> Arrival {
+        Arrival {
+            source: None,
+            worker: self.number,
+        }
+    }
+
+    fn hand_over(&mut self, number: u32, worker: u8, unread: impl Iterator<Item = Vec<u8>>) {
+        let Some((socket, remote, behind)) = self.outbox.streams.take(number, &self.poller) else {
+            return;
+        };
+        let mut already_read: Vec<u8> = unread.flat_map(|message| framed(&message)).collect();
+        already_read.extend_from_slice(&behind);
+        let handed = Handed::Stream {
+            socket,
+            remote,
+            already_read,
+        };
+        self.links.send(worker, handed);
+    }
+
+    /// Goes on with a connection that another worker has accepted.
+    pub(crate) fn adopt(&mut self, socket: TcpStream, remote: SocketAddr, already_read: Vec<u8>) {
+        let now = self.now;
+        if let Some(number) = self
+            .outbox
+            .streams
+            .add(socket, remote, already_read, &self.poller, now)
+        {
+            self.take_from_stream(number as usize, true, false);
+        }
+    }
+}
+
+fn framed(message: &[u8]) -> Vec<u8> {
+    let mut framed = u16::try_from(message.len()).unwrap_or(0).to_be_bytes().to_vec();
+    framed.extend_from_slice(message);
+    framed
 }
 
 #[cfg(test)]

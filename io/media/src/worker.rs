@@ -11,21 +11,22 @@ use std::{
     time::Duration,
 };
 
-use trefoil_net::{Batch, Clock, Poller, Ready, Source, UdpSocket, Waker, sleep_precisely};
-use trefoil_peer::{Engine, Feedback, Path, Published, Subscribed, Via};
+use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, sleep_precisely};
+use trefoil_peer::{Engine, Feedback, IceCredentials, Path, Via};
 
 use crate::{
     Command, MediaConfig, RoomKey,
-    demux::{Demux, Known, Leg, fragment_of, is_success},
+    demux::{Arrival, Demux, Known, Leg, fragment_of},
     forward::micros,
     handle::Tell,
+    links::{Handed, Links, Strayed},
     member::Member,
     meters::WorkerReading,
     outbox::{Outbox, Route},
     room::Room,
     slab::Slab,
     streams::Streams,
-    timers::{Timer, Timers},
+    timers::Timers,
 };
 
 pub(crate) const SOCKET: u64 = 0 << 32;
@@ -37,11 +38,6 @@ pub(crate) const STREAM: u64 = 3 << 32;
 const READING_EVERY: Duration = Duration::from_secs(1);
 /// Datagrams taken from a socket before others have their turn.
 const AT_ONCE: usize = 64;
-/// A client that is not heard for so long has gone (RFC 7675, section 5.1).
-const CONSENT: Duration = Duration::from_secs(30);
-/// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
 /// What a worker is made of.
 pub(crate) struct WorkerParts {
     pub(crate) number: u8,
@@ -53,6 +49,7 @@ pub(crate) struct WorkerParts {
     pub(crate) streams: Streams,
     pub(crate) poller: Poller,
     pub(crate) commands: Receiver<Command>,
+    pub(crate) links: Links,
     pub(crate) waker: Waker,
     pub(crate) notices: Tell,
     pub(crate) reading: Arc<Mutex<WorkerReading>>,
@@ -86,6 +83,7 @@ pub(crate) struct Worker {
     datagram: Vec<u8>,
     pub(crate) meters: WorkerReading,
     commands: Receiver<Command>,
+    pub(crate) links: Links,
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
     read_at: Duration,
@@ -120,6 +118,7 @@ impl Worker {
             datagram: Vec::new(),
             meters: WorkerReading::default(),
             commands: parts.commands,
+            links: parts.links,
             waker: parts.waker,
             reading: parts.reading,
             read_at: Duration::ZERO,
@@ -159,6 +158,7 @@ impl Worker {
         self.forward();
         self.outbox.batch.flush();
         self.outbox.streams.flush(&self.poller);
+        self.links.flush();
         if self.now >= next_reading {
             self.write_reading();
         }
@@ -176,6 +176,7 @@ impl Worker {
                 while let Ok(command) = self.commands.try_recv() {
                     self.obey(command);
                 }
+                self.take_handed();
             }
         }
     }
@@ -207,10 +208,70 @@ impl Worker {
             for span in received.segments() {
                 datagram.clear();
                 datagram.extend_from_slice(self.outbox.batch.bytes(span));
-                self.receive(path, Some(source), &mut datagram);
+                let arrival = Arrival {
+                    source: Some(source),
+                    worker: self.number,
+                };
+                if let Some(owner) = self.owner(path, &datagram) {
+                    let strayed = Strayed {
+                        path,
+                        socket: index,
+                        local,
+                        length: datagram.len(),
+                    };
+                    self.links.keep(owner, strayed, &datagram);
+                } else {
+                    self.receive(path, arrival, &mut datagram);
+                }
             }
         }
         self.datagram = datagram;
+    }
+
+    /// Which other worker a datagram belongs to.
+    fn owner(&self, path: Path, datagram: &[u8]) -> Option<u8> {
+        if self.demux.known(path).is_some() {
+            return None;
+        }
+        if datagram.first().is_some_and(|first| *first < 4) {
+            let named = fragment_of(datagram).and_then(IceCredentials::worker_of);
+            return named.filter(|worker| self.links.is_other(*worker));
+        }
+        self.links.owner(path)
+    }
+
+    /// Takes what other workers handed over.
+    fn take_handed(&mut self) {
+        while let Some(handed) = self.links.take() {
+            match handed {
+                Handed::Datagrams {
+                    from,
+                    strayed,
+                    mut bytes,
+                } => {
+                    let mut rest = bytes.as_mut_slice();
+                    for strayed in strayed {
+                        let Some((datagram, behind)) = rest.split_at_mut_checked(strayed.length) else {
+                            break;
+                        };
+                        rest = behind;
+                        let socket = self.outbox.sockets.get(strayed.socket);
+                        let arrival = Arrival {
+                            source: socket.map(|socket| socket.source(strayed.local)),
+                            worker: from,
+                        };
+                        self.receive(strayed.path, arrival, datagram);
+                    }
+                }
+                Handed::Stream {
+                    socket,
+                    remote,
+                    already_read,
+                } => self.adopt(socket, remote, already_read),
+                Handed::Proved { remote, worker } => self.links.remember(remote, worker),
+                Handed::Forgotten { remote } => self.links.forget(remote),
+            }
+        }
     }
 
     /// The candidate that stands for one of our addresses: itself, or the external one of its family.
@@ -228,7 +289,7 @@ impl Worker {
     }
 
     /// A datagram came, over UDP or framed over TCP.
-    pub(crate) fn receive(&mut self, path: Path, source: Option<Source>, datagram: &mut [u8]) {
+    pub(crate) fn receive(&mut self, path: Path, arrival: Arrival, datagram: &mut [u8]) {
         let first = datagram.first().copied().unwrap_or(u8::MAX);
         let known = self.demux.known(path);
         let of_fragment = if first < 4 {
@@ -238,7 +299,7 @@ impl Worker {
         };
         let known = match (known, of_fragment) {
             (Some(known), None) => known,
-            (_, Some((member, leg))) => Known { member, leg, source },
+            (_, Some((member, leg))) => Known { member, leg, arrival },
             (None, None) => {
                 self.meters.strangers += 1;
                 return;
@@ -263,7 +324,7 @@ impl Worker {
         }
         leg.heard = now;
         leg.transport.receive(path, datagram, self.clock.instant_at(now));
-        self.poll_published(known.member, known.source);
+        self.poll_published(known.member, Some(known.arrival));
     }
 
     fn receive_from_subscriber(&mut self, known: Known, path: Path, datagram: &mut [u8]) {
@@ -278,7 +339,7 @@ impl Worker {
         leg.heard = now;
         if !(128..192).contains(&datagram.first().copied().unwrap_or(0)) {
             leg.transport.receive(path, datagram, self.clock.instant_at(now));
-            return self.poll_subscribed(member, known.source);
+            return self.poll_subscribed(member, Some(known.arrival));
         }
         let Some(plane) = leg.transport.plane() else {
             return;
@@ -288,7 +349,7 @@ impl Worker {
             return;
         }
         // Whoever speaks with the right key from an address that ICE has proved is where media goes.
-        let source = known.source;
+        let source = known.arrival.source;
         leg.route = Some(Route { path, source });
         leg.transport.follow(path);
         leg.follow_estimate();
@@ -317,266 +378,14 @@ impl Worker {
         }
     }
 
-    pub(crate) fn poll_publish(&mut self, member: u32) {
-        self.poll_published(member, None);
-    }
-
-    /// Takes everything that a publishing transport has to say; `source` is where its last datagram came to.
-    pub(crate) fn poll_published(&mut self, member: u32, source: Option<Source>) {
-        let mut closed = false;
-        loop {
-            let leg = self
-                .members
-                .get_mut(member)
-                .and_then(|member| member.publish.as_mut());
-            let Some(published) = leg.and_then(|leg| leg.transport.poll()) else {
-                break;
-            };
-            match published {
-                Published::Datagram { path, bytes } => {
-                    let route = self.route(path, source);
-                    if is_success(&bytes) {
-                        self.learn(member, Leg::Publish, route);
-                    }
-                    self.outbox.send(route, &bytes);
-                }
-                Published::Packet(packet) => self.ingest(member, *packet),
-                Published::Report {
-                    media,
-                    encoding,
-                    microseconds,
-                    timestamp,
-                } => self.note_report(member, (media, encoding), microseconds, timestamp),
-                Published::Connected => self.meters.connected += 1,
-                Published::Closed => closed = true,
-            }
-        }
-        let leg = self
-            .members
-            .get(member)
-            .and_then(|member| member.publish.as_ref());
-        if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
-            self.lose_publish(member);
-        }
-        self.plan_publish(member);
-    }
-
-    fn note_report(&mut self, member: u32, (media, encoding): (u8, u8), microseconds: u64, timestamp: u32) {
-        let Some(known) = self.members.get(member) else {
-            return;
-        };
-        let track = known
-            .publish
-            .as_ref()
-            .and_then(|leg| *leg.tracks.get(usize::from(media))?);
-        if let (Some(track), Some(room)) = (track, self.rooms.get_mut(known.room)) {
-            room.router.report(track, encoding, microseconds, timestamp);
-        }
-    }
-
-    /// Takes everything that a subscribing transport has to say.
-    pub(crate) fn poll_subscribed(&mut self, member: u32, source: Option<Source>) {
-        let mut closed = false;
-        loop {
-            let leg = self
-                .members
-                .get_mut(member)
-                .and_then(|member| member.subscribe.as_mut());
-            let Some(subscribed) = leg.and_then(|leg| leg.transport.poll()) else {
-                break;
-            };
-            match subscribed {
-                Subscribed::Datagram { path, bytes } => {
-                    let route = self.route(path, source);
-                    if is_success(&bytes) {
-                        self.learn(member, Leg::Subscribe, route);
-                    }
-                    self.outbox.send(route, &bytes);
-                }
-                Subscribed::Connected => self.begin_receiving(member),
-                Subscribed::Data {
-                    channel,
-                    binary: _,
-                    data,
-                } => self.relay_data(member, channel, &data),
-                Subscribed::Closed => closed = true,
-            }
-        }
-        let leg = self
-            .members
-            .get(member)
-            .and_then(|member| member.subscribe.as_ref());
-        if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
-            self.lose_subscribe(member);
-        }
-        self.plan_subscribe(member);
-    }
-
-    /// How a path is answered: as its last datagram came, or as is known of it.
-    pub(crate) fn route(&self, path: Path, source: Option<Source>) -> Route {
-        let known = || self.demux.known(path).and_then(|known| known.source);
-        Route {
-            path,
-            source: known().or(source),
-        }
-    }
-
-    fn learn(&mut self, member: u32, leg: Leg, route: Route) {
-        let Some(known) = self.members.get_mut(member) else {
-            return;
-        };
-        let proved = match leg {
-            Leg::Publish => known.publish.as_mut().map(|leg| &mut leg.at),
-            Leg::Subscribe => known.subscribe.as_mut().map(|leg| &mut leg.at),
-        };
-        let source = route.source;
-        if let Some(proved) = proved {
-            self.demux
-                .learn(route.path, Known { member, leg, source }, proved);
-        }
-    }
-
-    /// Looks after everybody whose time has come.
-    fn due(&mut self) {
-        while let Some((at, timer)) = self.timers.pop(self.now) {
-            match timer {
-                Timer::Publish(member) => self.publish_due(member, at),
-                Timer::Subscribe(member) => self.subscribe_due(member, at),
-                Timer::Room(room) => self.room_due(room, at),
-            }
-        }
-    }
-
-    fn publish_due(&mut self, member: u32, at: Duration) {
-        let (now, instant) = (self.now, self.clock.instant_at(self.now));
-        let Some(leg) = self
-            .members
-            .get_mut(member)
-            .and_then(|member| member.publish.as_mut())
-        else {
-            return;
-        };
-        if leg.planned != Some(at) {
-            return;
-        }
-        leg.planned = None;
-        if now.saturating_sub(leg.heard) > CONSENT {
-            return self.lose_publish(member);
-        }
-        if leg.transport.due() <= instant {
-            leg.transport.handle_timeout(instant);
-        }
-        self.poll_published(member, None);
-    }
-
-    fn subscribe_due(&mut self, member: u32, at: Duration) {
-        let (now, instant) = (self.now, self.clock.instant_at(self.now));
-        let Some(leg) = self
-            .members
-            .get_mut(member)
-            .and_then(|member| member.subscribe.as_mut())
-        else {
-            return;
-        };
-        if leg.planned != Some(at) {
-            return;
-        }
-        leg.planned = None;
-        if now.saturating_sub(leg.heard) > CONSENT {
-            return self.lose_subscribe(member);
-        }
-        let report = now >= leg.next_report;
-        if report {
-            leg.next_report = now + LOOK_EVERY;
-        }
-        let engine = leg.transport.due() <= instant;
-        if engine {
-            leg.transport.handle_timeout(instant);
-        }
-        self.pace(member);
-        if report {
-            self.report(member);
-            self.tell_reception(member);
-        }
-        if engine {
-            self.poll_subscribed(member, None);
-        } else {
-            self.plan_subscribe(member);
-        }
-    }
-
-    fn room_due(&mut self, room: u32, at: Duration) {
-        let Some(known) = self.rooms.get_mut(room) else {
-            return;
-        };
-        if known.planned == Some(at) {
-            known.planned = None;
-            known.router.handle_timeout(self.now);
-            self.outputs(room);
-        }
-    }
-
-    /// Lets routers look at what has changed.
-    fn settle(&mut self) {
-        while let Some(room) = self.unsettled.pop() {
-            if let Some(known) = self.rooms.get_mut(room) {
-                known.router.settle(self.now);
-                self.outputs(room);
-            }
-        }
-    }
-
-    pub(crate) fn plan_room(&mut self, room: u32) {
-        if let Some(known) = self.rooms.get_mut(room)
-            && let Some(due) = known.router.poll_timeout()
-        {
-            self.timers.plan(&mut known.planned, Timer::Room(room), due);
-        }
-    }
-
-    pub(crate) fn plan_publish(&mut self, member: u32) {
-        let soonest = self.now + Duration::from_millis(1);
-        if let Some(leg) = self
-            .members
-            .get_mut(member)
-            .and_then(|member| member.publish.as_mut())
-        {
-            let due = self.clock.elapsed_at(leg.transport.due()).max(soonest);
-            let due = due.min(self.now + LOOK_EVERY);
-            self.timers.plan(&mut leg.planned, Timer::Publish(member), due);
-        }
-    }
-
-    pub(crate) fn plan_subscribe(&mut self, member: u32) {
-        let Some(leg) = self
-            .members
-            .get_mut(member)
-            .and_then(|member| member.subscribe.as_mut())
-        else {
-            return;
-        };
-        let engine = self.clock.elapsed_at(leg.transport.due());
-        let pacer = leg.pacer.poll_timeout();
-        let estimator = leg
-            .transport
-            .plane_ref()
-            .and_then(|plane| plane.estimator().poll_timeout());
-        let own = [pacer, estimator]
-            .into_iter()
-            .flatten()
-            .map(|due| Duration::from_micros(due.0));
-        let due = own.fold(engine.min(leg.next_report), Duration::min);
-        let soonest = self.now + Duration::from_micros(500);
-        self.timers
-            .plan(&mut leg.planned, Timer::Subscribe(member), due.max(soonest));
-    }
-
     fn write_reading(&mut self) {
         self.read_at = self.now;
         self.meters.rooms = self.rooms.len() as u64;
         self.meters.members = self.members.len() as u64;
         self.meters.addresses = self.demux.len() as u64;
         self.meters.sums = self.outbox.batch.sums();
+        self.meters.handover_dropped = self.links.dropped;
+        self.meters.turned_away = self.outbox.streams.turned_away;
         *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = self.meters;
     }
 

@@ -71,7 +71,8 @@ impl Engine {
     /// An engine that receives media.
     pub(crate) fn receiving(&self, credentials: &IceCredentials, now: std::time::Instant) -> Rtc {
         self.config(credentials)
-            .enable_opus(true, true)
+            // Without RED: the answer would name it first, and those who receive without knowing it would hear nobody.
+            .enable_opus(true, false)
             .enable_g722(true, false)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
@@ -126,7 +127,8 @@ impl IceCredentials {
         getrandom::fill(&mut bytes)?;
         let letters: String = bytes
             .iter()
-            .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+            .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
+            .map(|letter| char::from(*letter))
             .collect();
         let (fragment, password) = letters.split_at(14);
         Ok(Self {

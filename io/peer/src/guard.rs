@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_caught_and_only_inside() {
-        assert_eq!(guarded(|| is_guarded()), Some(true));
+        assert_eq!(guarded(is_guarded), Some(true));
         assert_eq!(guarded(|| -> u8 { panic!("as an engine might") }), None);
         assert!(!is_guarded());
     }

@@ -11,6 +11,7 @@ pub mod client;
 mod dtls;
 mod engine;
 mod guard;
+mod offered;
 mod plane;
 mod publish;
 mod refusal;

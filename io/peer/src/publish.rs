@@ -15,7 +15,12 @@ use str0m::{
 };
 use trefoil_rtp::Codec;
 
-use crate::{Engine, IceCredentials, Path, SdpRefusal, Via, guard::guarded, refusal::check_size};
+use crate::{
+    Engine, IceCredentials, Path, SdpRefusal, Via,
+    guard::guarded,
+    offered::{check_offer, sections},
+    refusal::check_size,
+};
 
 /// A track as its m= section says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -105,8 +110,6 @@ impl std::fmt::Debug for PublishTransport {
 
 /// Tracks of one transport.
 const MEDIA: usize = 32;
-/// Encodings of one track.
-const ENCODINGS: usize = 3;
 
 impl PublishTransport {
     /// A transport that waits for an offer; `addresses` are where it can be reached.
@@ -432,79 +435,6 @@ const fn codec_of(codec: EngineCodec) -> Option<Codec> {
         EngineCodec::Av1 => Some(Codec::Av1),
         EngineCodec::H264 => Some(Codec::H264),
         _ => None,
-    }
-}
-
-/// One m= section of an offer, as far as the engine does not say.
-struct Section<'a> {
-    mid: &'a str,
-    rids: Vec<String>,
-}
-
-fn sections(offer: &str) -> Vec<Section<'_>> {
-    let mut found = Vec::new();
-    for line in offer.lines().map(str::trim_end) {
-        if line.starts_with("m=") {
-            found.push(Section {
-                mid: "",
-                rids: Vec::new(),
-            });
-        }
-        let Some(section) = found.last_mut() else { continue };
-        if let Some(mid) = line.strip_prefix("a=mid:") {
-            section.mid = mid;
-        } else if let Some(simulcast) = line.strip_prefix("a=simulcast:send ") {
-            let streams = simulcast.split(' ').next().unwrap_or_default().split(';');
-            let ids = streams.filter_map(|stream| stream.split(',').next());
-            section.rids = ids
-                .take(ENCODINGS)
-                .map(|rid| rid.trim_start_matches('~').to_owned())
-                .collect();
-        }
-    }
-    found.retain(|section| !section.mid.is_empty());
-    found
-}
-
-/// What the engine would take and must not (FAULTS D05, P03, P04, P05).
-fn check_offer(offer: &str) -> Result<(), SdpRefusal> {
-    let mut mids = Vec::new();
-    let mut strong = false;
-    for line in offer.lines().map(str::trim_end) {
-        if let Some(media) = line.strip_prefix("m=") {
-            let secured = media.split(' ').nth(2).is_some_and(|proto| proto.contains("TLS"));
-            if !secured {
-                return Err(SdpRefusal::unusable(
-                    "an m= section without DTLS: plain RTP and SDES are not taken",
-                ));
-            }
-        } else if let Some(mid) = line.strip_prefix("a=mid:") {
-            if mid.is_empty() || mid.len() > 16 || mids.contains(&mid) {
-                return Err(SdpRefusal::unusable(
-                    "a=mid is empty, longer than 16 characters, or there twice",
-                ));
-            }
-            mids.push(mid);
-        } else if let Some(fingerprint) = line.strip_prefix("a=fingerprint:") {
-            strong |= fingerprint
-                .get(..8)
-                .is_some_and(|start| start.eq_ignore_ascii_case("sha-256 "));
-        } else if let Some(map) = line.strip_prefix("a=rtpmap:") {
-            let number = map
-                .split(' ')
-                .next()
-                .and_then(|number| number.parse::<u16>().ok());
-            if number.is_none_or(|number| number > 127) {
-                return Err(SdpRefusal::unusable("a=rtpmap has a payload type above 127"));
-            }
-        } else if line.starts_with("a=crypto:") {
-            return Err(SdpRefusal::unusable("a=crypto: keys travel in DTLS only"));
-        }
-    }
-    if strong {
-        Ok(())
-    } else {
-        Err(SdpRefusal::unusable("there is no a=fingerprint with sha-256"))
     }
 }
 

@@ -122,7 +122,7 @@ fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
         Told::Offer { offer } => ServerMessage::Offer { sdp: offer },
         Told::Tracks { of, tracks } => ServerMessage::Tracks {
             participant: id_of(of),
-            tracks: tracks.into_iter().map(track_of).collect(),
+            tracks: tracks.iter().map(track_of).collect(),
         },
         Told::Slots(slots) => ServerMessage::Slots { slots: places(slots) },
         Told::Speakers(speakers) => ServerMessage::Speakers {
@@ -177,7 +177,7 @@ fn reception_of(reception: &trefoil_media::Reception) -> Reception {
     }
 }
 
-fn track_of(track: trefoil_media::TrackView) -> PublishedTrack {
+fn track_of(track: &trefoil_media::TrackView) -> PublishedTrack {
     PublishedTrack {
         track: track_name(track.track),
         kind: if track.codec.is_video() {

@@ -10,7 +10,7 @@ export async function openBare(page, url) {
 
     T.join = async (options) => {
       const room = T.room = await T.sdk.join({ storage: null, ...options });
-      for (const type of ['participantJoined', 'participantLeft', 'message', 'mutedBy', 'state', 'closed', 'refused', 'room']) {
+      for (const type of ['participantJoined', 'participantLeft', 'message', 'mutedBy', 'state', 'closed', 'refused', 'room', 'reception', 'speakers', 'tracks']) {
         room.on(type, (detail) => T.events.push({ type, code: detail?.code, detail: JSON.parse(JSON.stringify(detail)) }));
       }
       room.on('track', ({ participant, source, stream }) => {
@@ -26,14 +26,14 @@ export async function openBare(page, url) {
       return room.me.id;
     };
     /** A camera and a microphone that need no device: one colour with a moving bar, one tone. */
-    T.make = (colour, hz) => {
-      const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 }), picture = canvas.getContext('2d');
+    T.make = (colour, hz, [width, height] = [320, 240]) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width, height }), picture = canvas.getContext('2d');
       let n = 0;
       setInterval(() => {
         picture.fillStyle = colour;
-        picture.fillRect(0, 0, 320, 240);
+        picture.fillRect(0, 0, width, height);
         picture.fillStyle = 'white';
-        picture.fillRect((n += 8) % 310, 0, 10, 240);
+        picture.fillRect(((n += 8) % 310) * width / 320, 0, width / 32, height);
       }, 66);
       const context = new AudioContext(), tone = context.createOscillator(), out = context.createMediaStreamDestination();
       tone.frequency.value = hz;
@@ -41,10 +41,10 @@ export async function openBare(page, url) {
       tone.start();
       return { camera: canvas.captureStream(15).getVideoTracks()[0], microphone: out.stream.getAudioTracks()[0] };
     };
-    T.publish = (colour, hz) => {
-      const made = T.make(colour, hz);
-      T.room.publish(made.camera, { source: 'camera' });
-      T.room.publish(made.microphone, { source: 'microphone' });
+    T.publish = (colour, hz, size, codec) => {
+      const made = T.make(colour, hz, size);
+      T.camera = T.room.publish(made.camera, { source: 'camera', codec });
+      T.microphone = T.room.publish(made.microphone, { source: 'microphone' });
     };
     T.frames = (id) => document.getElementById(id)?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
   });

@@ -15,8 +15,8 @@ export function binary() {
 }
 
 /**
- * `config`: the text of a configuration file. `netns`: run in that network namespace. Ports are chosen by the kernel
- * unless `http` and `relay` say otherwise.
+ * `config`: the text of a configuration file. `netns`: run in that network namespace, where media listens as the
+ * configuration says. Ports are chosen by the kernel unless `http` and `relay` say otherwise.
  */
 export async function startTrefoil({ config, netns, http = '127.0.0.1:0', relay = '127.0.0.1:0' } = {}) {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'trefoil-'));
@@ -24,6 +24,7 @@ export async function startTrefoil({ config, netns, http = '127.0.0.1:0', relay 
   if (http) line.push('--http', http);
   if (relay) line.push('--relay', relay);
   if (netns) line.unshift('ip', 'netns', 'exec', netns);
+  if (!netns && !config?.includes('[media]')) config = `${config ?? ''}\n[media]\nlisten = ["127.0.0.1:0"]\n`;
   if (config) {
     await writeFile(path.join(folder, 'trefoil.toml'), config);
     line.push('--config', path.join(folder, 'trefoil.toml'));

@@ -46,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "core/wire",
         ],
     ),
-    ("kit/testkit", &["core/stun", "core/turn"]),
+    ("kit/testkit", &["core/stun", "core/turn", "core/bwe"]),
     ("kit/tidy", &[]),
 ];
 

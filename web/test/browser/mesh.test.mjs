@@ -8,7 +8,7 @@ import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
 let server, browsers;
 const people = [['Ann', 'red', 400], ['Bob', 'blue', 1200], ['Cem', 'lime', 800], ['Dan', 'yellow', 1600]].map(([name, colour, hz]) => ({ name, colour, hz }));
 
-before(async () => { [server, ...browsers] = await Promise.all([startTrefoil(), ...people.map(launchChromium)]); });
+before(async () => { [server, ...browsers] = await Promise.all([startTrefoil({ config: '[server.rooms]\ntopology = "p2p"\n' }), ...people.map(launchChromium)]); });
 after(async () => { await Promise.all([...browsers?.map((browser) => browser.close()) ?? [], server?.stop()]); });
 
 test('four people see and hear each other, and the rest stay together when one leaves', async () => {

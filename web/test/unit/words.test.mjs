@@ -23,12 +23,12 @@ test('every word that the page asks for is in the dictionary, and every word in 
     assert.ok(asked.has(key) || [...families].some((family) => key.startsWith(family)) || key === 'language', `nobody says ${key}`);
   }
   // Every literal that looks like a key, but not the names of files.
-  for (const key of asked) if (/^(home|pre|bar|call|tile|chat|file|people|details|settings|end|error|muted)\./.test(key)) assert.ok(en[key], `no words for ${key}`);
+  for (const key of asked) if (/^(home|pre|bar|call|tile|stage|chat|file|people|details|settings|end|error|muted)\./.test(key)) assert.ok(en[key], `no words for ${key}`);
 });
 
 test('every code of the protocol and of the SDK that ends or refuses something has words', () => {
   const protocol = read('docs/PROTOCOL.md');
-  const developersOnly = new Set(['malformed', 'unknown_type', 'join_first', 'already_joined', 'unsupported_version', 'session_lost', 'no_such_participant']);
+  const developersOnly = new Set(['malformed', 'unknown_type', 'join_first', 'already_joined', 'unsupported_version', 'session_lost', 'no_such_participant', 'unusable_sdp', 'no_media_server']);
   const codes = [...protocol.matchAll(/^\| `(\w+)` \|/gm)].map(([, code]) => code);
   const reasons = [.../Reasons for leaving:([^\n]*\n)+?\n/.exec(protocol)[0].matchAll(/`(\w+)`/g)].map(([, reason]) => reason);
   const sdk = [.../The SDK adds:([^*]|\*(?!\/))*/.exec(read('web/sdk/errors.js'))[0].matchAll(/`(\w+)`/g)].map(([, code]) => code);

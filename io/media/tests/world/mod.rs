@@ -7,22 +7,22 @@
     reason = "a test may panic"
 )]
 
+mod wire;
+
 use std::{
     collections::BTreeMap,
-    io::{ErrorKind, Read as _, Write as _},
-    net::{SocketAddr, TcpStream, UdpSocket},
+    net::SocketAddr,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 use trefoil_media::{
-    Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey, Source, Told, TrackId,
-    TrackView, ViewWish,
+    Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey, Source, Tell, Told,
+    TrackId, TrackView, ViewWish,
 };
-use trefoil_peer::{
-    Path, Via,
-    client::{Client, Heard, Media as Packet},
-};
+use trefoil_peer::client::{Heard, Media as Packet};
+
+pub use wire::Wire;
 
 pub const ROOM: RoomKey = RoomKey(1);
 /// How long anything may take; nothing waits for it unless something is wrong.
@@ -37,28 +37,6 @@ pub struct Received {
     pub timestamp: u32,
     pub marker: bool,
     pub payload: Arc<[u8]>,
-}
-
-/// One transport of somebody: a client and its socket.
-pub struct Wire {
-    pub client: Client,
-    socket: Socket,
-    pub local: SocketAddr,
-    pub connected: bool,
-    pub closed: bool,
-    /// Of the datagrams that come in, each so-and-so-many-th is lost.
-    pub lose_each: usize,
-    arrived: usize,
-}
-
-enum Socket {
-    Udp(UdpSocket),
-    /// Connects when it is first sent to.
-    Tcp {
-        stream: Option<TcpStream>,
-        incoming: Vec<u8>,
-        remote: Option<SocketAddr>,
-    },
 }
 
 /// Somebody in a room.
@@ -100,11 +78,14 @@ impl World {
         let mut config = MediaConfig {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
             start_bits_per_second: 5_000_000,
+            // More than one, so that half of all datagrams reach a worker that is not theirs.
+            workers: 3,
             ..MediaConfig::default()
         };
         change(&mut config);
         let (sender, notices) = mpsc::sync_channel(65_536);
-        let media = Media::start(&config, Arc::new(move |notice| sender.try_send(notice).is_ok())).unwrap();
+        let tell: Tell = Arc::new(move |notice| sender.try_send(notice).is_ok());
+        let media = Media::start(&config, &tell).unwrap();
         let server = media.listening()[0];
         Self {
             media,
@@ -236,14 +217,14 @@ impl World {
         }
         // The wait is what lets the server's thread run; a notice ends it.
         if let Ok(notice) = self.notices.recv_timeout(Duration::from_millis(1)) {
-            self.hear(notice);
+            self.hear(&notice);
         }
         while let Ok(notice) = self.notices.try_recv() {
-            self.hear(notice);
+            self.hear(&notice);
         }
     }
 
-    fn hear(&mut self, notice: Notice) {
+    fn hear(&mut self, notice: &Notice) {
         let to: Vec<u64> = match notice.to {
             Some(number) => vec![number],
             None => self
@@ -309,7 +290,9 @@ impl Person {
     fn hear(&mut self, told: Told) -> Option<String> {
         match told {
             Told::Published { answer, tracks } => {
-                self.publish.as_mut()?.client.accept(&answer).unwrap();
+                if let Some(wire) = &mut self.publish {
+                    wire.client.accept(&answer).unwrap();
+                }
                 self.published = tracks.into_iter().collect();
             }
             Told::Offer { offer } => {
@@ -354,136 +337,6 @@ impl Person {
                 Heard::Datagram { .. } | Heard::Connected | Heard::Closed => {}
             }
         }
-    }
-}
-
-impl Wire {
-    pub fn udp() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_nonblocking(true).unwrap();
-        let local = socket.local_addr().unwrap();
-        Self::new(Via::Udp, Socket::Udp(socket), local)
-    }
-
-    /// Speaks to the server over TCP alone.
-    pub fn tcp(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).unwrap();
-        stream.set_nonblocking(true).unwrap();
-        let local = stream.local_addr().unwrap();
-        let socket = Socket::Tcp {
-            stream: Some(stream),
-            incoming: Vec::new(),
-            remote: Some(server),
-        };
-        Self::new(Via::Tcp, socket, local)
-    }
-
-    fn new(via: Via, socket: Socket, local: SocketAddr) -> Self {
-        Self {
-            client: Client::new(via, local, Instant::now()),
-            socket,
-            local,
-            connected: false,
-            closed: false,
-            lose_each: 0,
-            arrived: 0,
-        }
-    }
-
-    /// Sends bytes as they are, as a client that is no client might.
-    pub fn send_raw(&mut self, to: SocketAddr, bytes: &[u8]) {
-        match &mut self.socket {
-            Socket::Udp(socket) => drop(socket.send_to(bytes, to)),
-            Socket::Tcp { stream, .. } => {
-                let mut framed = u16::try_from(bytes.len()).unwrap().to_be_bytes().to_vec();
-                framed.extend_from_slice(bytes);
-                if let Some(stream) = stream {
-                    stream.write_all(&framed).unwrap();
-                }
-            }
-        }
-    }
-
-    fn turn(&mut self, into: &mut Vec<Heard>) {
-        let now = Instant::now();
-        for (from, datagram) in self.socket.receive() {
-            self.arrived += 1;
-            if self.lose_each > 0 && self.arrived.is_multiple_of(self.lose_each) && datagram[0] >= 128 {
-                continue;
-            }
-            let path = Path {
-                via: self.socket.via(),
-                remote: from,
-                local: self.local,
-            };
-            self.client.receive(path, &datagram, now);
-            self.poll(into);
-        }
-        if self.client.due() <= now {
-            self.client.handle_timeout(now);
-        }
-        self.poll(into);
-    }
-
-    fn poll(&mut self, into: &mut Vec<Heard>) {
-        while let Some(heard) = self.client.poll() {
-            match heard {
-                Heard::Datagram { path, bytes } if path.via == self.socket.via() => {
-                    self.send_raw(path.remote, &bytes);
-                }
-                Heard::Datagram { .. } => {}
-                Heard::Connected => self.connected = true,
-                Heard::Closed => self.closed = true,
-                heard => into.push(heard),
-            }
-        }
-    }
-}
-
-impl Socket {
-    const fn via(&self) -> Via {
-        match self {
-            Self::Udp(_) => Via::Udp,
-            Self::Tcp { .. } => Via::Tcp,
-        }
-    }
-
-    fn receive(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
-        let mut buffer = [0; 65_536];
-        let mut datagrams = Vec::new();
-        match self {
-            Self::Udp(socket) => {
-                while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-                    datagrams.push((from, buffer[..length].to_vec()));
-                }
-            }
-            Self::Tcp {
-                stream,
-                incoming,
-                remote,
-            } => {
-                let (Some(stream), Some(remote)) = (stream, remote) else {
-                    return datagrams;
-                };
-                loop {
-                    match stream.read(&mut buffer) {
-                        Ok(0) => break,
-                        Ok(length) => incoming.extend_from_slice(&buffer[..length]),
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                        Err(_) => break,
-                    }
-                }
-                while incoming.len() >= 2 {
-                    let length = usize::from(u16::from_be_bytes([incoming[0], incoming[1]]));
-                    if incoming.len() < 2 + length {
-                        break;
-                    }
-                    datagrams.push((*remote, incoming[2..2 + length].to_vec()));
-                    incoming.drain(..2 + length);
-                }
-            }
-        }
-        datagrams
     }
 }
 

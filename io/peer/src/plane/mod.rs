@@ -194,39 +194,23 @@ impl Plane {
                 picture.sequence.saturating_sub(65_536),
             )
         };
+        if !again && !stream.is_fresh(index) {
+            return 0;
+        }
         let body = picture.payload.len() + if again { 2 } else { 0 };
         // The transport-wide number is part of what is sealed, so the size must be known before: this is what is usual.
         let size = 12 + 16 + body + 16 + OVERHEAD;
         let kind = if again { Sent::Retransmission } else { Sent::Media };
         let transport = self.estimator.sent(size, kind, now).to_be_bytes();
-        let send_time = send_time(now);
         let mut kept = [0; LONGEST_DESCRIPTOR];
-        let descriptor = renumbered(picture, &mut kept);
-        let level = [picture.level.unwrap_or(0)];
-        let orientation = [picture.orientation.unwrap_or(0)];
-        let mut extensions = [(0_u8, &[][..]); 5];
-        let mut used = 0;
-        let mut add = |id: u8, value| {
-            if accepted.has(id)
-                && let Some(free) = extensions.get_mut(used)
-            {
-                *free = (id, value);
-                used += 1;
-            }
+        let made = Made {
+            transport,
+            send_time: send_time(now),
+            descriptor: renumbered(picture, &mut kept),
+            level: [picture.level.unwrap_or(0)],
+            orientation: [picture.orientation.unwrap_or(0)],
         };
-        add(extensions::TRANSPORT_ID, &transport[..]);
-        add(extensions::SEND_TIME_ID, &send_time[..]);
-        if video {
-            // Only AV1 cannot do without; the other codecs' own numbers are changed, and a descriptor would contradict them.
-            if picture.codec == Codec::Av1 && !descriptor.is_empty() {
-                add(extensions::DESCRIPTOR_ID, descriptor);
-            }
-            if picture.orientation.is_some() {
-                add(extensions::ORIENTATION_ID, &orientation[..]);
-            }
-        } else if picture.level.is_some() {
-            add(extensions::LEVEL_ID, &level[..]);
-        }
+        let (extensions, used) = made.accepted(picture, accepted);
         let header = HeaderWriter {
             marker: picture.marker,
             payload_type: number,
@@ -349,6 +333,55 @@ impl Plane {
 }
 
 const CNAME: &[u8] = b"trefoil";
+
+/// The values of header extensions.
+struct Made<'a> {
+    transport: [u8; 2],
+    send_time: [u8; 3],
+    descriptor: &'a [u8],
+    level: [u8; 1],
+    orientation: [u8; 1],
+}
+
+impl Made<'_> {
+    /// Those that the other side takes and that say something of this packet, and how many they are.
+    #[inline]
+    fn accepted(&self, picture: &Picture<'_>, accepted: Accepted) -> ([(u8, &[u8]); 4], usize) {
+        let video = picture.codec.is_video();
+        // Only AV1 cannot do without a descriptor; the other codecs' own numbers are changed, and it would contradict them.
+        let wanted = [
+            (true, extensions::TRANSPORT_ID, &self.transport[..]),
+            (true, extensions::SEND_TIME_ID, &self.send_time[..]),
+            (
+                picture.codec == Codec::Av1 && !self.descriptor.is_empty(),
+                extensions::DESCRIPTOR_ID,
+                self.descriptor,
+            ),
+            (
+                video && picture.orientation.is_some(),
+                extensions::ORIENTATION_ID,
+                &self.orientation[..],
+            ),
+            (
+                !video && picture.level.is_some(),
+                extensions::LEVEL_ID,
+                &self.level[..],
+            ),
+        ];
+        let mut chosen = [(0_u8, &[][..]); 4];
+        let mut used = 0;
+        for (says, id, value) in wanted {
+            if says
+                && accepted.has(id)
+                && let Some(free) = chosen.get_mut(used)
+            {
+                *free = (id, value);
+                used += 1;
+            }
+        }
+        (chosen, used)
+    }
+}
 
 /// 6.18 fixed point seconds, modulo 64 s.
 #[inline]

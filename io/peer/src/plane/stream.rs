@@ -24,6 +24,8 @@ pub(crate) struct Stream {
     pub(crate) retransmission: u32,
     /// Retransmissions and padding so far: their sequence number.
     pub(crate) repeats: u64,
+    /// The highest index that was sealed, and which of the 128 up to it were.
+    sealed: (u64, u128),
     pub(crate) packets: u32,
     pub(crate) octets: u32,
     pub(crate) timestamp: u32,
@@ -40,6 +42,7 @@ impl Stream {
             ssrc: place.ssrc,
             retransmission: place.retransmission,
             repeats: 0,
+            sealed: (0, 0),
             packets: 0,
             octets: 0,
             timestamp: 0,
@@ -47,6 +50,25 @@ impl Stream {
             reported: None,
             stats: StreamStats::default(),
         }
+    }
+
+    /// Whether nothing was sealed under this index before. A second time would give the key away (RFC 7714, section 8.1), so
+    /// this does not rely on whoever numbers the packets.
+    #[inline]
+    pub(crate) const fn is_fresh(&mut self, index: u64) -> bool {
+        let (highest, seen) = self.sealed;
+        if index > highest || seen == 0 {
+            let ahead = index.saturating_sub(highest);
+            let seen = if ahead < 128 { seen << ahead } else { 0 };
+            self.sealed = (index, seen | 1);
+            return true;
+        }
+        let behind = highest - index;
+        if behind >= 128 || seen >> behind & 1 == 1 {
+            return false;
+        }
+        self.sealed = (highest, seen | 1 << behind);
+        true
     }
 
     #[inline]
@@ -57,5 +79,23 @@ impl Stream {
             self.timestamp = picture.timestamp;
             self.codec = Some(picture.codec);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_sealed_once_and_none_so_old_that_it_cannot_be_told() {
+        let mut stream = Stream::new(&Place {
+            video: true,
+            ssrc: 1,
+            retransmission: 2,
+        });
+        let order = [0, 1, 5, 3, 3, 5, 0, 200, 73, 72, 72, 200, 1 << 40];
+        let fresh: Vec<bool> = order.into_iter().map(|index| stream.is_fresh(index)).collect();
+        let t = true;
+        assert_eq!(fresh, [t, t, t, t, !t, !t, !t, t, t, !t, !t, !t, t]);
     }
 }

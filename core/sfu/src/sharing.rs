@@ -1,0 +1,68 @@
+//! Which layers a subscriber gets of what is in their slots.
+
+use std::time::Duration;
+
+use crate::{
+    MemberId, Router, Source, Subscription, Track, View,
+    allocate::{self, Claim},
+};
+
+impl Router {
+    pub(crate) fn share(&mut self, member: MemberId, now: Duration) {
+        let Some(subscriber) = self.subscribers.get_mut(&member) else {
+            return;
+        };
+        if !std::mem::take(&mut subscriber.unshared) {
+            return;
+        }
+        let mut left = subscriber.budget;
+        let (mut claims, mut claimants) = (Vec::new(), Vec::new());
+        for (index, slot) in (0_u8..).zip(&subscriber.slots) {
+            let Some(track) = slot.track.and_then(|id| self.tracks.get(&id)) else {
+                continue;
+            };
+            let of =
+                |subscription: &&Subscription| subscription.member == member && subscription.slot == index;
+            let Some(subscription) = track.subscriptions.iter().find(of) else {
+                continue;
+            };
+            if slot.video {
+                let mut choices = Vec::new();
+                track.choices(now, &mut choices);
+                let (height, priority) = subscriber.view.of(track);
+                claims.push(Claim {
+                    priority,
+                    height,
+                    choices,
+                    current: subscription.gate.target(),
+                });
+                claimants.push((track.id, index));
+            } else {
+                left = left.saturating_sub(track.bits_per_second(now));
+            }
+        }
+        subscriber.demand = (subscriber.budget - left) + allocate::demand(&claims);
+        for ((track, slot), share) in claimants.into_iter().zip(allocate::share(left, &claims)) {
+            if let Some(subscription) = self.subscription_mut(track, member, slot) {
+                subscription.share = share;
+                subscription.gate.aim(share.layer);
+            }
+        }
+    }
+}
+
+impl View {
+    /// How high a track is shown, and how important it is.
+    fn of(&self, track: &Track) -> (u16, u8) {
+        match self {
+            Self::Everything => match track.info.source {
+                Source::Screen => (1080, 2),
+                Source::Camera | Source::Other | Source::Microphone | Source::ScreenAudio => (720, 1),
+            },
+            Self::Only(wishes) => wishes
+                .iter()
+                .find(|wish| wish.track == track.id)
+                .map_or((0, 0), |wish| (wish.height, wish.priority)),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What somebody receives: offered, answered, shown, reported.
+
+use std::time::Duration;
+
+use trefoil_bwe::{Pacer, Settings};
+use trefoil_peer::{IceCredentials, SdpRefusal, SubscribeTransport};
+use trefoil_sfu::{Capabilities, MemberId, TrackId, View, Wish};
+
+use crate::{
+    Told, ViewWish, command::Reception, demux::Leg, member::SubscribeLeg, outbox::Route, worker::Worker,
+};
+
+/// The first report follows the first packets, so that sound and picture meet early.
+const FIRST_REPORT: Duration = Duration::from_millis(300);
+
+impl Worker {
+    pub(crate) fn subscribe(&mut self, member: u32, audio: Option<u8>, video: Option<u8>, restart: bool) {
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        if !known.rights.subscribe {
+            return self.refuse(member, "subscribe", "your role may not subscribe", true);
+        }
+        let Ok(credentials) = IceCredentials::random(self.number) else {
+            return self.refuse(member, "subscribe", "the system gives no randomness", false);
+        };
+        if restart && let Some(leg) = known.subscribe.as_mut() {
+            let before = leg.transport.fragment().to_owned();
+            let offer = leg.transport.restart(credentials);
+            let after = leg.transport.fragment().to_owned();
+            self.demux.remove_fragment(&before);
+            self.demux.add_fragment(&after, member, Leg::Subscribe);
+            return self.tell(member, Told::Offer { offer });
+        }
+        let limit = self.config.slots_limit;
+        let audio = audio.unwrap_or(self.config.audio_slots).min(limit);
+        let video = video.unwrap_or(self.config.video_slots).min(limit);
+        self.close_subscribe(member);
+        match self.open_subscribe(member, credentials, audio, video) {
+            Ok(offer) => self.tell(member, Told::Offer { offer }),
+            Err(error) => self.refuse(
+                member,
+                "subscribe",
+                &format!("no transport could be made: {error}"),
+                false,
+            ),
+        }
+    }
+
+    pub(crate) fn open_subscribe(
+        &mut self,
+        member: u32,
+        credentials: IceCredentials,
+        audio: u8,
+        video: u8,
+    ) -> Result<String, getrandom::Error> {
+        let now = self.clock.instant_at(self.now);
+        let estimates = Settings {
+            start: self.config.start_bits_per_second,
+            max: self.config.subscribe_bits_per_second,
+            ..Settings::default()
+        };
+        let mut transport =
+            SubscribeTransport::new(&self.engine, credentials, &self.addresses, estimates, now);
+        let mut sources = Sources::new()?;
+        for place in 0..u16::from(audio) + u16::from(video) {
+            transport.add_place(place >= u16::from(audio), sources.next(), sources.next());
+        }
+        let first = sources.next() as u16 & 0x7FFF;
+        let offer = transport.offer();
+        self.demux
+            .add_fragment(transport.fragment(), member, Leg::Subscribe);
+        let leg = SubscribeLeg {
+            transport,
+            at: Vec::new(),
+            heard: self.now,
+            planned: None,
+            pacer: Pacer::new(),
+            route: None,
+            audio,
+            video,
+            next_report: self.now + FIRST_REPORT,
+            told: Reception::default(),
+            first,
+        };
+        if let Some(member) = self.members.get_mut(member) {
+            member.subscribe = Some(Box::new(leg));
+        }
+        Ok(offer)
+    }
+
+    pub(crate) fn answer(&mut self, member: u32, answer: &str) {
+        let leg = self
+            .members
+            .get_mut(member)
+            .and_then(|member| member.subscribe.as_mut());
+        let answered = leg.map_or(Err(SdpRefusal::NoOffer), |leg| leg.transport.answer(answer));
+        match answered {
+            Ok(()) => {
+                self.begin_receiving(member);
+                self.poll_subscribed(member, None);
+            }
+            Err(refusal) => self.refuse(member, "answer", &refusal.to_string(), false),
+        }
+    }
+
+    /// A subscriber's transport is connected, or they have answered anew: now they can receive.
+    pub(crate) fn begin_receiving(&mut self, member: u32) {
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
+        let capabilities = Capabilities {
+            audio_slots: leg.audio,
+            video_slots: leg.video,
+            codecs: leg.transport.codecs().to_vec(),
+            first: leg.first,
+        };
+        let Some((plane, path)) = leg.transport.outbound() else {
+            return;
+        };
+        let budget = plane.estimator().estimate();
+        let source = self.demux.known(path).and_then(|known| known.arrival.source);
+        leg.route = Some(Route { path, source });
+        leg.follow_estimate();
+        self.meters.connected += 1;
+        room.router
+            .subscribe(MemberId(member.into()), capabilities, budget);
+        self.unsettled.push(known.room);
+    }
+
+    /// Sender reports for everything that a member receives.
+    pub(crate) fn report(&mut self, member: u32) {
+        let now = self.now;
+        let ntp = crate::clock::ntp();
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
+        let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else {
+            return;
+        };
+        let Some(route) = leg.route else { return };
+        let Some(plane) = leg.transport.plane() else {
+            return;
+        };
+        for (place, _, subscription) in room.router.received_by(MemberId(member.into())) {
+            let Some(timestamp) = subscription.gate.timestamp_at(now) else {
+                continue;
+            };
+            let now = crate::forward::micros(now);
+            self.outbox
+                .compose(route, |out| plane.report(place, ntp, timestamp, now, out));
+        }
+    }
+
+    pub(crate) fn view(&mut self, member: u32, view: Option<Vec<ViewWish>>) {
+        let Some(known) = self.members.get(member) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(known.room) else {
+            return;
+        };
+        let view = view.map_or(View::Everything, |wishes| {
+            let wish = |wish: ViewWish| Wish {
+                track: wish.track,
+                height: wish.height,
+                priority: wish.priority,
+            };
+            View::Only(wishes.into_iter().take(View::LIMIT).map(wish).collect())
+        });
+        room.router.set_view(MemberId(member.into()), view);
+        self.unsettled.push(known.room);
+    }
+
+    pub(crate) fn allow(&mut self, member: u32, track: TrackId, to: Option<Vec<u64>>) {
+        let Some(known) = self.members.get(member) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(known.room) else {
+            return;
+        };
+        let own = room
+            .router
+            .track(track)
+            .is_some_and(|track| track.info().publisher == MemberId(member.into()));
+        if !own {
+            return;
+        }
+        let members = to.map(|participants| {
+            let found = participants
+                .iter()
+                .filter_map(|participant| self.by_participant.get(&(room.key, *participant)));
+            found.map(|member| MemberId((*member).into())).collect()
+        });
+        room.router.allow(track, members);
+        self.unsettled.push(known.room);
+    }
+}
+
+/// Random numbers for streams.
+struct Sources {
+    state: u64,
+}
+
+impl Sources {
+    fn new() -> Result<Self, getrandom::Error> {
+        Ok(Self {
+            state: getrandom::u64()?,
+        })
+    }
+
+    /// SplitMix64: never the same twice in a transport's life.
+    fn next(&mut self) -> u32 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ self.state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ mixed >> 31) as u32).max(1)
+    }
+}

@@ -1,0 +1,79 @@
+//! What a publisher offers: what the engine does not say of it, and what it would take and must not.
+
+use crate::SdpRefusal;
+
+/// Encodings of one track.
+const ENCODINGS: usize = 3;
+
+/// One m= section of an offer, as far as the engine does not say.
+pub(crate) struct Section<'a> {
+    pub(crate) mid: &'a str,
+    pub(crate) rids: Vec<String>,
+}
+
+pub(crate) fn sections(offer: &str) -> Vec<Section<'_>> {
+    let mut found = Vec::new();
+    for line in offer.lines().map(str::trim_end) {
+        if line.starts_with("m=") {
+            found.push(Section {
+                mid: "",
+                rids: Vec::new(),
+            });
+        }
+        let Some(section) = found.last_mut() else { continue };
+        if let Some(mid) = line.strip_prefix("a=mid:") {
+            section.mid = mid;
+        } else if let Some(simulcast) = line.strip_prefix("a=simulcast:send ") {
+            let streams = simulcast.split(' ').next().unwrap_or_default().split(';');
+            let ids = streams.filter_map(|stream| stream.split(',').next());
+            section.rids = ids
+                .take(ENCODINGS)
+                .map(|rid| rid.trim_start_matches('~').to_owned())
+                .collect();
+        }
+    }
+    found.retain(|section| !section.mid.is_empty());
+    found
+}
+
+/// What the engine would take and must not (FAULTS D05, P03, P04, P05).
+pub(crate) fn check_offer(offer: &str) -> Result<(), SdpRefusal> {
+    let mut mids = Vec::new();
+    let mut strong = false;
+    for line in offer.lines().map(str::trim_end) {
+        if let Some(media) = line.strip_prefix("m=") {
+            let secured = media.split(' ').nth(2).is_some_and(|proto| proto.contains("TLS"));
+            if !secured {
+                return Err(SdpRefusal::unusable(
+                    "an m= section without DTLS: plain RTP and SDES are not taken",
+                ));
+            }
+        } else if let Some(mid) = line.strip_prefix("a=mid:") {
+            if mid.is_empty() || mid.len() > 16 || mids.contains(&mid) {
+                return Err(SdpRefusal::unusable(
+                    "a=mid is empty, longer than 16 characters, or there twice",
+                ));
+            }
+            mids.push(mid);
+        } else if let Some(fingerprint) = line.strip_prefix("a=fingerprint:") {
+            strong |= fingerprint
+                .get(..8)
+                .is_some_and(|start| start.eq_ignore_ascii_case("sha-256 "));
+        } else if let Some(map) = line.strip_prefix("a=rtpmap:") {
+            let number = map
+                .split(' ')
+                .next()
+                .and_then(|number| number.parse::<u16>().ok());
+            if number.is_none_or(|number| number > 127) {
+                return Err(SdpRefusal::unusable("a=rtpmap has a payload type above 127"));
+            }
+        } else if line.starts_with("a=crypto:") {
+            return Err(SdpRefusal::unusable("a=crypto: keys travel in DTLS only"));
+        }
+    }
+    if strong {
+        Ok(())
+    } else {
+        Err(SdpRefusal::unusable("there is no a=fingerprint with sha-256"))
+    }
+}
