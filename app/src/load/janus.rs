@@ -49,7 +49,7 @@ impl Room {
             spoke: Instant::now(),
         };
         let created = room.ask("", json!({"janus": "create"}))?;
-        room.session = number(&created, "/data/id").context("Janus gives no session")?;
+        room.session = id(&created, "/data/id").context("Janus gives no session")?;
         let handle = room.attach()?;
         let create = json!({"request": "create", "room": room.room, "publishers": publishers, "bitrate": 0,
             "audiocodec": "opus", "videocodec": "vp8", "notify_joining": false, "permanent": false});
@@ -65,7 +65,7 @@ impl Room {
         let path = format!("/{}", self.session);
         let attach = json!({"janus": "attach", "plugin": "janus.plugin.videoroom"});
         let attached = self.ask(&path, attach)?;
-        number(&attached, "/data/id").context("Janus gives no handle for its VideoRoom")
+        id(&attached, "/data/id").context("Janus gives no handle for its VideoRoom")
     }
 
     fn ask(&mut self, path: &str, mut request: Value) -> anyhow::Result<Value> {
@@ -149,7 +149,7 @@ impl Call for Room {
         let handle = self.handle(number)?;
         let join = json!({"request": "joinandconfigure", "ptype": "publisher", "room": self.room});
         let joined = self.message(handle, &join, Some(json!({"type": "offer", "sdp": offer})))?;
-        let feed = number(&joined, "/plugindata/data/id");
+        let feed = id(&joined, "/plugindata/data/id");
         self.feeds.push(feed.context("Janus gives a publisher no id")?);
         let answer = text(&joined, "/jsep/sdp");
         Ok(answer.context("Janus answers an offer with none")?.to_owned())
@@ -192,6 +192,6 @@ fn text<'a>(answer: &'a Value, path: &str) -> Option<&'a str> {
     answer.pointer(path)?.as_str()
 }
 
-fn number(answer: &Value, path: &str) -> Option<u64> {
+fn id(answer: &Value, path: &str) -> Option<u64> {
     answer.pointer(path)?.as_u64()
 }
