@@ -49,13 +49,13 @@ impl Room {
             spoke: Instant::now(),
         };
         let created = room.ask("", json!({"janus": "create"}))?;
-        room.session = id(&created).context("Janus gives no session")?;
+        room.session = id(&created, "/data/id").context("Janus gives no session")?;
         let handle = room.attach()?;
         let create = json!({"request": "create", "room": room.room, "publishers": publishers, "bitrate": 0,
             "audiocodec": "opus", "videocodec": "vp8", "notify_joining": false, "permanent": false});
-        let made = room.message(handle, create, None)?;
+        let made = room.message(handle, &create, None)?;
         ensure!(
-            made["plugindata"]["data"]["videoroom"] == "created",
+            text(&made, "/plugindata/data/videoroom") == Some("created"),
             "Janus makes no room: {made}"
         );
         Ok(room)
@@ -65,38 +65,44 @@ impl Room {
         let path = format!("/{}", self.session);
         let attach = json!({"janus": "attach", "plugin": "janus.plugin.videoroom"});
         let attached = self.ask(&path, attach)?;
-        id(&attached).context("Janus gives no handle for its VideoRoom")
+        id(&attached, "/data/id").context("Janus gives no handle for its VideoRoom")
     }
 
     fn ask(&mut self, path: &str, mut request: Value) -> anyhow::Result<Value> {
         self.transactions += 1;
-        request["transaction"] = self.transactions.to_string().into();
+        if let Value::Object(fields) = &mut request {
+            fields.insert("transaction".to_owned(), self.transactions.to_string().into());
+        }
         let (status, answer) = self.http.ask("POST", path, Some(&request))?;
         self.spoke = Instant::now();
         ensure!(
-            status == 200 && answer["janus"].is_string(),
+            status == 200 && text(&answer, "/janus").is_some(),
             "what answers at {} is no Janus (status {status}): give the URL of its HTTP API, as \
              http://HOST:8088/janus",
             self.url
         );
-        ensure!(answer["janus"] != "error", "Janus refuses: {}", answer["error"]);
+        if let Some(reason) = text(&answer, "/error/reason") {
+            bail!("Janus refuses: {reason}");
+        }
         Ok(answer)
     }
 
     /// A message to the plugin: its answer, at once or as an event.
-    fn message(&mut self, handle: u64, body: Value, jsep: Option<Value>) -> anyhow::Result<Value> {
+    fn message(&mut self, handle: u64, body: &Value, jsep: Option<Value>) -> anyhow::Result<Value> {
         let path = format!("/{}/{handle}", self.session);
-        let mut message = json!({"janus": "message", "body": body});
-        if let Some(jsep) = jsep {
-            message["jsep"] = jsep;
-        }
+        let message = match jsep {
+            Some(jsep) => json!({"janus": "message", "body": body, "jsep": jsep}),
+            None => json!({"janus": "message", "body": body}),
+        };
         let mut answer = self.ask(&path, message)?;
-        if answer["janus"] == "ack" {
+        if text(&answer, "/janus") == Some("ack") {
             answer = self.event(self.transactions)?;
         }
-        let data = &answer["plugindata"]["data"];
-        if data["error"].is_string() {
-            bail!("Janus refuses {}: {}", body["request"], data["error"]);
+        if let Some(error) = text(&answer, "/plugindata/data/error") {
+            bail!(
+                "Janus refuses {}: {error}",
+                text(body, "/request").unwrap_or_default()
+            );
         }
         Ok(answer)
     }
@@ -106,7 +112,7 @@ impl Room {
         let transaction = transaction.to_string();
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let is_it = |event: &Value| event["transaction"] == transaction.as_str();
+            let is_it = |event: &Value| text(event, "/transaction") == Some(&transaction);
             if let Some(at) = self.events.iter().position(is_it) {
                 return Ok(self.events.swap_remove(at));
             }
@@ -142,10 +148,10 @@ impl Call for Room {
     fn publish(&mut self, number: usize, offer: String) -> anyhow::Result<String> {
         let handle = self.handle(number)?;
         let join = json!({"request": "joinandconfigure", "ptype": "publisher", "room": self.room});
-        let joined = self.message(handle, join, Some(json!({"type": "offer", "sdp": offer})))?;
-        let feed = joined["plugindata"]["data"]["id"].as_u64();
+        let joined = self.message(handle, &join, Some(json!({"type": "offer", "sdp": offer})))?;
+        let feed = id(&joined, "/plugindata/data/id");
         self.feeds.push(feed.context("Janus gives a publisher no id")?);
-        let answer = joined["jsep"]["sdp"].as_str();
+        let answer = text(&joined, "/jsep/sdp");
         Ok(answer.context("Janus answers an offer with none")?.to_owned())
     }
 
@@ -157,12 +163,12 @@ impl Call for Room {
         let handle = self.handle(number)?;
         let streams: Vec<Value> = self.feeds.iter().map(|feed| json!({"feed": feed})).collect();
         let join = json!({"request": "join", "ptype": "subscriber", "room": self.room, "streams": streams});
-        let attached = self.message(handle, join, None)?;
-        let offer = attached["jsep"]["sdp"].as_str();
+        let attached = self.message(handle, &join, None)?;
+        let offer = text(&attached, "/jsep/sdp");
         let sdp = answer(offer.context("Janus offers a subscriber nothing")?)?;
         self.message(
             handle,
-            json!({"request": "start"}),
+            &json!({"request": "start"}),
             Some(json!({"type": "answer", "sdp": sdp})),
         )?;
         Ok(())
@@ -182,6 +188,10 @@ impl Call for Room {
     }
 }
 
-fn id(answer: &Value) -> Option<u64> {
-    answer["data"]["id"].as_u64()
+fn text<'a>(answer: &'a Value, path: &str) -> Option<&'a str> {
+    answer.pointer(path)?.as_str()
+}
+
+fn id(answer: &Value, path: &str) -> Option<u64> {
+    answer.pointer(path)?.as_u64()
 }
