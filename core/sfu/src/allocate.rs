@@ -83,6 +83,15 @@ pub(crate) fn share(budget: u64, claims: &[Claim]) -> Vec<Share> {
     order.sort_by_key(|index| std::cmp::Reverse(claims.get(*index).map_or(0, |claim| claim.priority)));
     let mut given: Vec<Option<usize>> = vec![None; claims.len()];
     let mut left = budget;
+    // The most important picture is sent in its least form while the path carries half of that: something that stumbles
+    // is better than nothing.
+    if let Some(first) = order.first().copied()
+        && let Some(claim) = claims.get(first).filter(|claim| claim.wanted().is_some())
+        && (claim.bits(0) / 2..claim.bits(0)).contains(&left)
+        && let Some(slot) = given.get_mut(first)
+    {
+        (*slot, left) = (Some(0), 0);
+    }
     while let Some((index, step, cost)) = next_step(claims, &order, &given, left) {
         if let Some(slot) = given.get_mut(index) {
             *slot = Some(step);
@@ -235,6 +244,19 @@ mod tests {
         assert_eq!(
             given(490_000, &[claim(1, 720, Some(1))]),
             [(Some(0), Limit::Bandwidth)]
+        );
+    }
+
+    #[test]
+    fn the_first_picture_stays_while_half_of_it_fits() {
+        let claims = [claim(1, 720, None), claim(2, 720, None)];
+        assert_eq!(
+            given(80_000, &claims),
+            [(None, Limit::Bandwidth), (Some(0), Limit::Bandwidth)]
+        );
+        assert_eq!(
+            given(70_000, &claims),
+            [(None, Limit::Bandwidth), (None, Limit::Bandwidth)]
         );
     }
 

@@ -281,14 +281,7 @@ impl Worker {
             plane.estimator_mut().handle_timeout(micros(now));
         }
         let Some(route) = leg.route else { return };
-        let place = room
-            .router
-            .received_by(MemberId(member.into()))
-            .find(|(_, track, subscription)| {
-                track.info().codec.is_video() && subscription.gate.current().is_some()
-            })
-            .map(|(place, ..)| place);
-        let (Some(place), Some(plane)) = (place, leg.transport.plane()) else {
+        let Some(plane) = leg.transport.plane() else {
             return;
         };
         for _ in 0..PADDING {
@@ -300,7 +293,7 @@ impl Worker {
                 break;
             }
             self.outbox
-                .compose(route, |out| plane.pad(place, true, micros(now), out));
+                .compose(route, |out| plane.pad(true, micros(now), out));
         }
     }
 }

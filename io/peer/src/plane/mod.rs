@@ -245,19 +245,17 @@ impl Plane {
         }
     }
 
-    /// Writes padding on the retransmission stream of a place, for probes: how long it is, or 0 if nothing was sent there
-    /// before.
-    pub fn pad(&mut self, place: u8, probe: bool, now: Micros, out: &mut [u8]) -> usize {
+    /// Writes padding on the retransmission stream of a video, for probes: how long it is, or 0 where no video was ever sent.
+    pub fn pad(&mut self, probe: bool, now: Micros, out: &mut [u8]) -> usize {
         const PADDING: u8 = 224;
         let video = self.video;
-        let Some(stream) = self.streams.get_mut(usize::from(place)) else {
-            return 0;
-        };
-        let Some(number) = stream
-            .codec
-            .and_then(payload_type)
-            .and_then(|payload| payload.retransmission)
-        else {
+        let sent = |stream: &Stream| stream.codec.filter(|codec| codec.is_video());
+        let found = self
+            .streams
+            .iter_mut()
+            .find_map(|stream| Some((sent(stream)?, stream)));
+        let Some((codec, stream)) = found else { return 0 };
+        let Some(number) = payload_type(codec).and_then(|payload| payload.retransmission) else {
             return 0;
         };
         let size = 12 + 12 + usize::from(PADDING) + 16 + OVERHEAD;
