@@ -35,7 +35,10 @@ impl Contest {
         if queue < SHORT {
             *self = Contest::default();
         }
-        if let Some((_, before)) = self.awaited.take_if(|(at, _)| now.since(*at) > round_trip + EFFECT) {
+        if let Some((_, before)) = self
+            .awaited
+            .take_if(|(at, _)| now.since(*at) > round_trip + EFFECT)
+        {
             self.in_vain = queue.as_secs_f64() > before.as_secs_f64() * AS_LONG;
         }
     }
