@@ -140,7 +140,7 @@ impl Estimator {
             self.loss_seen(lost, arrived + lost);
         }
         if let Some(before) = outage {
-            self.loss_bound.skip();
+            self.loss_bound.skip(now);
             self.probing.again(before, now);
         }
         self.decide(now);
@@ -342,7 +342,12 @@ impl Estimator {
                 bound(by, Limit::Loss);
             }
         } else {
-            bound(self.reports.rate(), Limit::Loss);
+            let why = if self.reports.is_lossy() {
+                Limit::Loss
+            } else {
+                Limit::None
+            };
+            bound(self.reports.rate(), why);
         }
         if let Some(by) = self.reports.bound(now) {
             bound(by, Limit::Receiver);

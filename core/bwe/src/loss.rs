@@ -89,7 +89,7 @@ pub(crate) struct LossBound {
     watched: u32,
     bound: Option<Bound>,
     experiment: Option<Experiment>,
-    /// What was sent before shows nothing of the last fall.
+    /// What was sent before does not count.
     fell: Micros,
 }
 
@@ -128,8 +128,9 @@ impl LossBound {
         self.told_before.lost = self.told_before.lost.saturating_sub(1);
     }
 
-    /// Forgets what is being counted: an outage says nothing about rates.
-    pub(crate) fn skip(&mut self) {
+    /// Forgets what was sent until now: an outage says nothing about rates, and a fall makes it old.
+    pub(crate) fn skip(&mut self, now: Micros) {
+        self.fell = now;
         (self.counting, self.told, self.told_before) = Default::default();
     }
 
@@ -174,8 +175,7 @@ impl LossBound {
             trials: 0,
             stayed: None,
         });
-        self.fell = now;
-        self.skip();
+        self.skip(now);
     }
 
     /// Without excess, loss is the path's own. But near a rate that was too much, more of it may well be too much again.
@@ -365,7 +365,8 @@ mod tests {
         for packet in 0..40 {
             bound.settled(Micros::from_millis(packet * 10), 1000, false);
         }
-        bound.skip();
+        bound.skip(Micros::from_seconds(1));
+        bound.settled(Micros::from_millis(900), 1000, false);
         bound.update(1e6, Micros::from_seconds(1));
         assert_eq!(bound.bound(), None);
     }

@@ -45,6 +45,8 @@ const ROSE: f64 = 1.2;
 const AFTER_OVERUSE: Duration = Duration::from_secs(2);
 /// A sender that has not filled a cluster within this time has nothing to fill it with.
 const FILL: Duration = Duration::from_millis(500);
+/// It is asked for more no more often than this.
+const TICK: Duration = Duration::from_millis(1);
 /// Feedback about a cluster is awaited for a round trip and this time.
 const AWAIT: Duration = Duration::from_millis(500);
 
@@ -77,6 +79,7 @@ pub(crate) struct Probing {
     again: Option<f64>,
     clusters: u32,
     next: Micros,
+    handled: Micros,
     ended: Micros,
     /// Clusters that told nothing, since the last one that did.
     failures: u32,
@@ -92,6 +95,7 @@ impl Probing {
             again: None,
             clusters: 0,
             next: Micros::ZERO,
+            handled: Micros::ZERO,
             ended: Micros::ZERO,
             failures: 0,
         }
@@ -129,12 +133,16 @@ impl Probing {
     pub(crate) fn poll_timeout(&self, estimate: f64) -> Option<Micros> {
         match &self.stage {
             Stage::Idle => self.most(estimate).map(|_| self.next),
-            Stage::Sending(cluster) => Some(cluster.next_due().min(cluster.started + FILL)),
+            Stage::Sending(cluster) => {
+                let due = cluster.next_due().max(self.handled + TICK);
+                Some(due.min(cluster.started + FILL))
+            }
             Stage::Waiting(_, until) => Some(*until + AWAIT),
         }
     }
 
     pub(crate) fn handle_timeout(&mut self, situation: &Situation, now: Micros) {
+        self.handled = now;
         match &self.stage {
             Stage::Idle => self.begin(situation, now),
             Stage::Sending(cluster) if now >= cluster.started + FILL => self.failed(now),

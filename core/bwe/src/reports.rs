@@ -36,6 +36,12 @@ impl Reports {
         self.rate
     }
 
+    /// Whether loss keeps the rate from growing.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.loss >= LOW
+    }
+
+    /// Whether loss lowers the rate.
     pub(crate) fn falling(&self) -> bool {
         self.loss > HIGH
     }

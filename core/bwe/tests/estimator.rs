@@ -326,7 +326,9 @@ proptest! {
                 Step::Wait(micros) => now = now + Duration::from_micros(micros),
             }
             estimator.handle_timeout(now);
-            let _ = (estimator.probe(now), estimator.poll_timeout(), estimator.state(), estimator.pace());
+            let again = estimator.poll_timeout();
+            prop_assert!(now.0 > u64::MAX / 2 || again.is_none_or(|at| at > now), "{again:?} was handled at {now:?}");
+            let _ = (estimator.probe(now), estimator.state(), estimator.pace());
             let least = min.clamp(1, 1_000_000_000_000);
             let bounds = least..=max.clamp(least, 1_000_000_000_000);
             prop_assert!(bounds.contains(&estimator.estimate()), "{} not in {bounds:?}", estimator.estimate());
