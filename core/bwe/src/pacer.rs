@@ -163,6 +163,13 @@ impl<T: Copy> Pacer<T> {
         self.padding.clear();
     }
 
+    /// Forgets those packets that wait and are of no use any more.
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        self.retransmissions.retain(&keep);
+        self.video.retain(&keep);
+        self.padding.retain(&keep);
+    }
+
     /// Room for one more: `None` if there is none, else what had to go for it. One goes for one, so a queue that is over
     /// its bound because the rate fell does not grow.
     fn make_room(&mut self, priority: Priority) -> Option<Option<T>> {

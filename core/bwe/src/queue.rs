@@ -57,6 +57,16 @@ impl<T: Copy> Line<T> {
         self.waiting.len()
     }
 
+    /// Lets go of what is not to be kept.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        self.waiting.retain(|waiting| keep(&waiting.item));
+        self.bytes = self
+            .waiting
+            .iter()
+            .map(|waiting| usize::from(waiting.bytes))
+            .sum();
+    }
+
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
         self.bytes = 0;

@@ -170,6 +170,14 @@ impl Gate {
         self.sent.as_ref()?.find(sequence)
     }
 
+    /// A packet that should go out again: `None` if it is forgotten, went out again less than `interval` ago, or is of an
+    /// encoding that was left since, of which nothing is decoded any more.
+    pub fn repeat(&mut self, sequence: u16, interval: Duration, now: Duration) -> Option<Sent> {
+        let current = self.current?;
+        let sent = self.sent.as_mut()?.repeat(sequence, interval, now)?;
+        (sent.encoding == current.encoding).then_some(sent)
+    }
+
     /// Whether and how `packet` of `encoding` passes. `aligned` is its timestamp in the time of the encoding that was
     /// forwarded until now, where that is known.
     #[inline]

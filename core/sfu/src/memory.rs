@@ -1,11 +1,13 @@
 //! The last packets that went out to one subscriber, small enough to keep for each of their streams.
 
+use std::time::Duration;
+
 use crate::{Outgoing, Rewrite, Sent};
 
 /// Packets that can be found again: more than a second of video.
 const REMEMBERED: usize = 512;
 
-/// A packet in 24 bytes.
+/// A packet in 28 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Where it came from.
@@ -19,6 +21,8 @@ struct Entry {
     encoding: u8,
     kind: Kind,
     marker: bool,
+    /// When it was last sent again, in milliseconds modulo 2^32; 0 for never.
+    again: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +43,7 @@ const NEVER: Entry = Entry {
     encoding: 0,
     kind: Kind::Never,
     marker: false,
+    again: 0,
 };
 
 /// By the number that they went out under.
@@ -68,8 +73,22 @@ impl Memory {
                 encoding,
                 kind,
                 marker: outgoing.marker,
+                again: 0,
             };
         }
+    }
+
+    /// Finds a packet to send it again, unless that was done less than `interval` ago.
+    pub(crate) fn repeat(&mut self, out: u16, interval: Duration, now: Duration) -> Option<Sent> {
+        let sent = self.find(out)?;
+        let entry = self.0.get_mut(usize::from(out) % REMEMBERED)?;
+        let milliseconds = now.as_millis() as u32;
+        let since = u128::from(milliseconds.wrapping_sub(entry.again));
+        if entry.again != 0 && since < interval.as_millis() {
+            return None;
+        }
+        entry.again = milliseconds.max(1);
+        Some(sent)
     }
 
     pub(crate) fn find(&self, out: u16) -> Option<Sent> {

@@ -246,6 +246,28 @@ fn what_was_sent_is_found_by_its_number_and_goes_out_the_same_again() {
 }
 
 #[test]
+fn a_packet_goes_out_again_once_in_an_interval_and_not_after_another_encoding_has_begun() {
+    let (mut gate, mut small, mut large) = (
+        Gate::new(Codec::Vp8, 0),
+        Camera::new(10, 0, 0),
+        Camera::new(10, 0, 0),
+    );
+    gate.aim(layer(0, 0, 9));
+    let sent = pass(&mut gate, 0, &small.frame(1, true, (0, 0), true), 0);
+    let again = |gate: &mut Gate, millisecond| {
+        let (interval, now) = (Duration::from_millis(50), Duration::from_millis(millisecond));
+        gate.repeat(sent[0].sequence as u16, interval, now)
+            .map(|sent| sent.outgoing)
+    };
+    assert_eq!(again(&mut gate, 100), Some(sent[0]));
+    assert_eq!(again(&mut gate, 120), None);
+    assert_eq!(again(&mut gate, 150), Some(sent[0]));
+    gate.aim(layer(1, 0, 9));
+    pass(&mut gate, 1, &large.frame(1, true, (0, 0), true), 200);
+    assert_eq!(again(&mut gate, 300), None);
+}
+
+#[test]
 fn sound_needs_no_keyframe() {
     let (mut gate, mut voice) = (Gate::new(Codec::Opus, 0), Camera::new(10, 0, 0));
     gate.aim(Some(Layer::all_of(0)));

@@ -15,8 +15,8 @@ use crate::{
 
 /// Headers, extensions, tag and the headers below, around a payload: what the pacer counts.
 const AROUND: usize = 12 + 20 + 16 + 28;
-/// How much faster than the estimate packets may leave, in quarters: a frame should not take a frame's time.
-const PACING: u64 = 10;
+/// A packet is not sent again sooner than this after it was.
+const SOONEST_AGAIN: Duration = Duration::from_millis(20);
 /// Padding packets that one round sends at most.
 const PADDING: usize = 16;
 
@@ -75,7 +75,7 @@ impl SubscribeLeg {
     /// The rate at which packets leave follows the estimate.
     pub(crate) fn follow_estimate(&mut self) {
         if let Some(plane) = self.transport.plane_ref() {
-            self.pacer.set_rate(plane.estimator().estimate() * PACING / 4);
+            self.pacer.set_rate(plane.estimator().pace());
         }
     }
 }
@@ -168,12 +168,20 @@ impl Worker {
                         .get_mut(member as u32)
                         .and_then(|member| member.subscribe.as_mut());
                     let Some(leg) = leg else { continue };
+                    let mut before = subscription.gate.current();
                     for (encoding, held) in &pending {
                         let incoming = &held.incoming;
                         let aligned = |to| align(*encoding, to, incoming.timestamp);
                         let Some(outgoing) = subscription.gate.pass(*encoding, incoming, aligned, now) else {
                             continue;
                         };
+                        let current = subscription.gate.current();
+                        if current.map(|layer| layer.encoding) != before.map(|layer| layer.encoding) {
+                            // Decoding begins anew with this packet: what of the old encoding still waits is of no use.
+                            let place = subscription.slot;
+                            leg.pacer.retain(|waiting| waiting.place != place);
+                            before = current;
+                        }
                         let paced = Paced {
                             track,
                             encoding: *encoding,
@@ -229,26 +237,31 @@ impl Worker {
         let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
             return;
         };
-        let found = room
-            .router
-            .in_slot(MemberId(member.into()), place)
-            .and_then(|(track, subscription)| {
-                let Sent {
-                    outgoing,
-                    encoding,
-                    sequence,
-                } = subscription.gate.sent_as(sequence)?;
-                let held = room.feeds.get(&track)?.find(encoding, sequence)?;
-                let paced = Paced {
-                    track,
-                    encoding,
-                    sequence,
-                    place,
-                    outgoing,
-                    again: true,
-                };
-                Some((paced, held.clone()))
-            });
+        let Some(plane) = leg.transport.plane() else {
+            return;
+        };
+        // A packet that is on its way need not be sent once more.
+        let interval = plane.estimator().round_trip().max(SOONEST_AGAIN);
+        let (id, now) = (MemberId(member.into()), self.now);
+        let found = room.router.in_slot(id, place).and_then(|(track, subscription)| {
+            let Sent {
+                outgoing,
+                encoding,
+                sequence,
+            } = subscription.gate.repeat(sequence, interval, now)?;
+            let held = room.feeds.get(&track)?.find(encoding, sequence)?;
+            let paced = Paced {
+                track,
+                encoding,
+                sequence,
+                place,
+                outgoing,
+                again: true,
+            };
+            plane
+                .may_repeat(held.packet.payload.len() + AROUND, micros(now))
+                .then(|| (paced, held.clone()))
+        });
         match found {
             Some((paced, held)) => leg.forward(paced, &held, &mut self.outbox, self.now),
             None => {

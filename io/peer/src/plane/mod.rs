@@ -51,8 +51,11 @@ pub struct Picture<'a> {
 const OVERHEAD: usize = 28;
 /// The longest dependency descriptor that is carried.
 const LONGEST_DESCRIPTOR: usize = 200;
-/// Retransmissions may take a quarter of what is sent (FAULTS D21), and this much at once.
-const CREDIT: i64 = 96 * 1024;
+/// Retransmissions may take a quarter of what the path carries (FAULTS D21), and this much time of that at once.
+const CREDIT: Duration = Duration::from_millis(1500);
+
+/// What may be sent again before anything is known of the path, in bytes.
+const FIRST_CREDIT: u64 = 32 * 1024;
 
 /// What one subscriber receives.
 pub struct Plane {
@@ -62,8 +65,8 @@ pub struct Plane {
     video: Accepted,
     streams: Vec<Stream>,
     estimator: Estimator,
-    /// Bytes that may yet be sent again.
-    credit: i64,
+    /// Bytes that may yet be sent again, as of then.
+    credit: (u64, Micros),
     /// Who we are in reports that are about no stream of ours.
     reporter: u32,
     stats: PlaneStats,
@@ -104,7 +107,7 @@ impl Plane {
             video,
             streams: places.iter().map(Stream::new).collect(),
             estimator,
-            credit: CREDIT,
+            credit: (FIRST_CREDIT, Micros::ZERO),
             reporter: places.first().map_or(1, |place| place.ssrc),
             stats: PlaneStats::default(),
         }
@@ -146,17 +149,29 @@ impl Plane {
         self.write_as(place, picture, false, now, out)
     }
 
-    /// The same once more, as a retransmission (RFC 4588); 0 also where those may take no more.
+    /// The same once more, as a retransmission (RFC 4588). Whether it may be, [`Plane::may_repeat`] has said.
     pub fn repeat(&mut self, place: u8, picture: &Picture<'_>, now: Micros, out: &mut [u8]) -> usize {
-        let length = if self.credit > 0 {
-            self.write_as(place, picture, true, now, out)
-        } else {
-            0
-        };
+        let length = self.write_as(place, picture, true, now, out);
         if length == 0 {
             self.stats.not_repeated += 1;
         }
         length
+    }
+
+    /// Whether so many bytes may be sent again; if so, they are counted.
+    pub fn may_repeat(&mut self, bytes: usize, now: Micros) -> bool {
+        let (credit, at) = self.credit;
+        let quarter = self.estimator.estimate() / 32;
+        let grown = quarter
+            * u64::try_from(now.since(at).as_micros())
+                .unwrap_or(u64::MAX)
+                .min(10_000_000)
+            / 1_000_000;
+        let most = (quarter * CREDIT.as_millis() as u64 / 1000).max(FIRST_CREDIT / 4);
+        let credit = (credit + grown).min(most.max(credit.min(FIRST_CREDIT)));
+        let may = credit >= bytes as u64;
+        self.credit = (if may { credit - bytes as u64 } else { credit }, now);
+        may
     }
 
     /// Something that was asked for is not there any more.
@@ -233,15 +248,12 @@ impl Plane {
     }
 
     #[inline]
-    fn note(&mut self, length: usize, again: bool) {
+    const fn note(&mut self, length: usize, again: bool) {
         self.stats.bytes += length as u64;
-        let bytes = i64::try_from(length).unwrap_or(0);
         if again {
             self.stats.repeated += 1;
-            self.credit -= bytes;
         } else {
             self.stats.packets += 1;
-            self.credit = (self.credit + bytes / 4).min(CREDIT);
         }
     }
 
