@@ -125,6 +125,9 @@ pub(super) fn remedy(code: &str) -> &'static str {
             "; give --key, so that the room is made large enough, or raise server.rooms.member_limit"
         }
         "unauthorized" => "; give a right --key and TREFOIL_SECRET: guests join only in development mode",
+        "too_large" => {
+            "; raise server.limits.message_bytes: an answer grows with the m= sections, so with --publishers"
+        }
         "no_media_server" => "; the room must be of topology sfu: give --key, or set server.rooms.topology",
         _ => "",
     }
@@ -146,7 +149,11 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do_next() {
-        for (code, next) in [("room_full", "--key"), ("unauthorized", "TREFOIL_SECRET")] {
+        for (code, next) in [
+            ("room_full", "--key"),
+            ("unauthorized", "TREFOIL_SECRET"),
+            ("too_large", "message_bytes"),
+        ] {
             let refused = Refused {
                 of: Some("join".to_owned()),
                 code: code.to_owned(),

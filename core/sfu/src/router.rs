@@ -183,11 +183,9 @@ impl Router {
     /// What somebody's path carries now, in bits a second.
     pub fn set_budget(&mut self, member: MemberId, budget: u64) {
         if let Some(subscriber) = self.subscribers.get_mut(&member) {
-            let small = subscriber.budget.abs_diff(budget) * 20 < subscriber.budget;
-            if !small || budget < subscriber.budget {
-                subscriber.unshared = true;
-                subscriber.budget = budget;
-            }
+            subscriber.budget = budget;
+            // Small changes wait for the next look at everybody.
+            subscriber.unshared |= subscriber.shared.abs_diff(budget) * 20 > subscriber.shared;
         }
     }
 

@@ -15,6 +15,7 @@ impl Router {
         if !std::mem::take(&mut subscriber.unshared) {
             return;
         }
+        subscriber.shared = subscriber.budget;
         let mut left = subscriber.budget;
         let (mut claims, mut claimants) = (Vec::new(), Vec::new());
         for (index, slot) in (0_u8..).zip(&subscriber.slots) {

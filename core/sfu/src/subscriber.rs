@@ -28,6 +28,8 @@ pub(crate) struct Subscriber {
     pub(crate) view: View,
     /// Bits a second for everything.
     pub(crate) budget: u64,
+    /// What of it was shared last.
+    pub(crate) shared: u64,
     /// What all that is shown would take.
     pub(crate) demand: u64,
     /// Which tracks are in which slots must be thought about again.
@@ -42,6 +44,7 @@ impl Subscriber {
             slots: Vec::new(),
             view: View::Everything,
             budget,
+            shared: budget,
             demand: 0,
             unsettled: true,
             unshared: true,

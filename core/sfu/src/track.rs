@@ -12,8 +12,9 @@ const SPATIAL: usize = 3;
 const TEMPORAL: usize = 4;
 /// Encodings of one track.
 pub(crate) const ENCODINGS: usize = 3;
-/// An encoding that does not come for so long although it is needed is not counted on: cameras may be too small for it.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// An encoding that does not come for so long although it is needed is not counted on: cameras may be too small for it. A
+/// publisher whose own estimate must grow first takes some seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// After which it is tried once more.
 const ABSENCE: Duration = Duration::from_secs(30);
 

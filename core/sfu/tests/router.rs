@@ -280,7 +280,7 @@ fn layers_follow_the_budget_and_say_why() {
         (10_000_000, (Some(2), Limit::Nothing)),
         (300_000, (Some(1), Limit::Bandwidth)),
         (60_000, (Some(0), Limit::Bandwidth)),
-        (8_000, (None, Limit::Bandwidth)),
+        (3_000, (None, Limit::Bandwidth)),
         (10_000_000, (Some(2), Limit::Nothing)),
     ] {
         scene.router.set_budget(BOB, budget);

@@ -97,6 +97,8 @@ impl Worker {
 
     /// Lets routers look at what has changed.
     pub(crate) fn settle(&mut self) {
+        self.unsettled.sort_unstable();
+        self.unsettled.dedup();
         while let Some(room) = self.unsettled.pop() {
             if let Some(known) = self.rooms.get_mut(room) {
                 known.router.settle(self.now);

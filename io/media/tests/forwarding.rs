@@ -433,3 +433,20 @@ fn a_client_whose_network_changed_finds_another_way_and_keeps_what_it_had() {
     );
     assert!(world.people[&2].lost.is_empty());
 }
+
+#[test]
+fn a_picture_without_a_smaller_form_is_seen_although_less_is_known_of_the_path() {
+    let mut world = World::with(|config| config.start_bits_per_second = 250_000);
+    world.enter(1);
+    world.publish(1, &[PICTURE]);
+    world.enter(2);
+    world.subscribe(2);
+    let track = world.track(1, 0);
+    let mut sequence = 1000;
+    world.until("the picture is seen", |world| {
+        next(world, &mut sequence, |world, sequence| {
+            show(world, 1, 0, (None, 720), sequence)
+        });
+        world.received(2, track).len() >= 100
+    });
+}

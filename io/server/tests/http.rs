@@ -44,7 +44,7 @@ async fn rooms_are_made_read_changed_listed_and_deleted() {
         call("PUT", "/v1/namespaces/team", Value::Null).await,
         (200, space)
     );
-    let room = json!({"namespace":"team","room":"daily","member_limit":4,"topology":"p2p","locked":false,
+    let room = json!({"namespace":"team","room":"daily","member_limit":4,"topology":"auto","locked":false,
                       "empty_timeout_seconds":300,"participants":0});
     let path = "/v1/namespaces/team/rooms/daily";
     assert_eq!(

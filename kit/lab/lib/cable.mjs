@@ -16,7 +16,12 @@ export function layCable(name) {
     writeFileSync(file, Object.entries(ways).map(([way, values]) => `${way} ${Object.entries(values).map(([key, value]) => `${key}=${value}`).join(' ')}\n`).join(''));
   };
   set({});
-  for (const space of [srv, far]) { ip('netns', 'add', space); ip('-n', space, 'link', 'set', 'lo', 'up'); }
+  for (const space of [srv, far]) {
+    ip('netns', 'add', space);
+    ip('-n', space, 'link', 'set', 'lo', 'up');
+    // An address that comes later is a change of network to a browser, and what it was loading fails.
+    ip('netns', 'exec', space, 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1', 'net.ipv6.conf.default.disable_ipv6=1');
+  }
   // `up` is from the far host to the server.
   const cable = spawn(path.resolve(import.meta.dirname, '../cable'), [far, 'eth0', srv, 'eth0', file], { stdio: 'inherit' });
   const lay = () => {
