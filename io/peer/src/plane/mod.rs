@@ -67,8 +67,6 @@ pub struct Plane {
     estimator: Estimator,
     /// Bytes that may yet be sent again, as of then.
     credit: (u64, Micros),
-    /// Who we are in reports that are about no stream of ours.
-    reporter: u32,
     stats: PlaneStats,
 }
 
@@ -108,7 +106,6 @@ impl Plane {
             streams: places.iter().map(Stream::new).collect(),
             estimator,
             credit: (FIRST_CREDIT, Micros::ZERO),
-            reporter: places.first().map_or(1, |place| place.ssrc),
             stats: PlaneStats::default(),
         }
     }
@@ -333,12 +330,6 @@ impl Plane {
         let compound = datagram.get(..length).unwrap_or_default();
         feedback::read(&mut self.streams, &mut self.estimator, compound, now, feedback);
         true
-    }
-
-    /// Who we are in reports that are about no stream of ours.
-    #[must_use]
-    pub const fn reporter(&self) -> u32 {
-        self.reporter
     }
 }
 
