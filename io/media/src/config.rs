@@ -38,6 +38,9 @@ pub struct MediaConfig {
     pub subscribe_bits_per_second: u64,
     /// A client that is not heard for so many seconds is gone: its transport is closed.
     pub silence_seconds: u32,
+    /// While a worker is busy, it lets packets gather for so long, so that more of them leave with one system call; 0 for
+    /// never.
+    pub gather_microseconds: u32,
     /// Bytes of the receive and send buffers of each socket, as far as the system allows.
     pub buffer_bytes: usize,
 }
@@ -61,6 +64,7 @@ impl Default for MediaConfig {
             start_bits_per_second: 600_000,
             subscribe_bits_per_second: 20_000_000,
             silence_seconds: 30,
+            gather_microseconds: 2000,
             buffer_bytes: 4 * 1024 * 1024,
         }
     }
@@ -99,6 +103,11 @@ impl MediaConfig {
             (1..=3600).contains(&self.silence_seconds),
             "media.silence_seconds is {}, but must be 1 to 3600; clients speak every few seconds",
             self.silence_seconds
+        );
+        ensure!(
+            self.gather_microseconds <= 10_000,
+            "media.gather_microseconds is {}, but must not be more than 10000: everybody hears everybody so much later",
+            self.gather_microseconds
         );
         ensure!(
             self.start_bits_per_second <= self.subscribe_bits_per_second,

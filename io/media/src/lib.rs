@@ -11,6 +11,7 @@ mod data;
 mod demux;
 mod due;
 mod forward;
+mod gather;
 mod handle;
 mod history;
 mod links;

@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
-use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, sleep_precisely};
+use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_precisely};
 use trefoil_peer::{Engine, Feedback, IceCredentials, Path, Via};
 
 use crate::{
     Command, MediaConfig, RoomKey,
     demux::{Arrival, Demux, Known, Leg, fragment_of},
     forward::micros,
+    gather::Gather,
     handle::Tell,
     links::{Handed, Links, Strayed},
     member::Member,
@@ -87,11 +88,13 @@ pub(crate) struct Worker {
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
     read_at: Duration,
+    gather: Gather,
     stop: Arc<AtomicBool>,
 }
 
 impl Worker {
     pub(crate) fn new(parts: WorkerParts) -> Self {
+        let gather = Gather::new(Duration::from_micros(parts.config.gather_microseconds.into()));
         Self {
             number: parts.number,
             config: parts.config,
@@ -122,6 +125,7 @@ impl Worker {
             waker: parts.waker,
             reading: parts.reading,
             read_at: Duration::ZERO,
+            gather,
             stop: parts.stop,
         }
     }
@@ -161,6 +165,10 @@ impl Worker {
         self.links.flush();
         if self.now >= next_reading {
             self.write_reading();
+        }
+        let wait = self.gather.turned(self.now, self.clock.elapsed());
+        if !wait.is_zero() {
+            nap(wait);
         }
         Ok(())
     }
