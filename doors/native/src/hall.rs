@@ -388,6 +388,7 @@ impl Hall {
             Audience::One(id) => self.push(id, message),
             Audience::Others(but) => self.push_all(Some(but), &message),
             Audience::Everybody => self.push_all(None, &message),
+            Audience::Nobody => {}
         }
     }
 
@@ -449,6 +450,16 @@ impl Hall {
         Attachment { id, epoch }
     }
 
+    /// Everybody whom `id` may know of.
+    fn seen_by(&self, id: ParticipantId) -> Vec<trefoil_wire::Participant> {
+        let seen = |participant: &&Participant| !participant.hidden || participant.id == id;
+        self.room
+            .participants()
+            .filter(seen)
+            .map(participant_of)
+            .collect()
+    }
+
     fn joined(
         &self,
         id: ParticipantId,
@@ -478,7 +489,7 @@ impl Hall {
                 received,
             },
             room: room_of(self.room.view()),
-            participants: self.room.participants().map(participant_of).collect(),
+            participants: self.seen_by(id),
             ice_servers,
             ice_ttl_seconds,
             heartbeat_seconds: self.settings.heartbeat_seconds,

@@ -73,7 +73,11 @@ mod tests {
             Duration::from_micros(1900)
         );
         let still = after_a_second(&mut gather, 3 * second, 40);
-        assert_eq!(still, Duration::from_micros(1960), "it costs less when packets gather");
+        assert_eq!(
+            still,
+            Duration::from_micros(1960),
+            "it costs less when packets gather"
+        );
         assert_eq!(after_a_second(&mut gather, 4 * second, 20), Duration::ZERO);
     }
 
