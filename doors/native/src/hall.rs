@@ -7,7 +7,7 @@ use trefoil_room::{
     Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, ResumeSecret, Room,
     Seat, Topology,
 };
-use trefoil_wire::{IceServer, Joined, MediaAsk, Resume, ServerMessage};
+use trefoil_wire::{IceServer, MediaAsk, ServerMessage};
 
 use crate::{
     Outbox, OutboxLimits, Overflow, Refusal, ResumeToken, close_code,
@@ -93,7 +93,7 @@ pub(crate) struct Session {
 pub struct Hall {
     pub(crate) room: Room,
     pub(crate) sessions: BTreeMap<ParticipantId, Box<Session>>,
-    settings: HallSettings,
+    pub(crate) settings: HallSettings,
     /// Who must be woken once the hall is no longer locked.
     wakes: Vec<Waker>,
     overflowed: Vec<ParticipantId>,
@@ -448,52 +448,6 @@ impl Hall {
         let joined = self.joined(id, secret, resumed, received, outside);
         self.push_express(id, text(&ServerMessage::Joined(Box::new(joined))));
         Attachment { id, epoch }
-    }
-
-    /// Everybody whom `id` may know of.
-    fn seen_by(&self, id: ParticipantId) -> Vec<trefoil_wire::Participant> {
-        let seen = |participant: &&Participant| !participant.hidden || participant.id == id;
-        self.room
-            .participants()
-            .filter(seen)
-            .map(participant_of)
-            .collect()
-    }
-
-    fn joined(
-        &self,
-        id: ParticipantId,
-        secret: ResumeSecret,
-        resumed: bool,
-        received: u64,
-        outside: &impl Outside,
-    ) -> Joined {
-        let identity = self
-            .room
-            .participant(id)
-            .map(|participant| participant.identity.clone());
-        let (ice_servers, ice_ttl_seconds) = outside.ice_servers(identity.as_deref().unwrap_or_default());
-        let token = ResumeToken {
-            hall: self.settings.key,
-            id,
-            secret,
-        }
-        .to_text();
-        Joined {
-            version: trefoil_wire::VERSION,
-            resumed,
-            you: id.to_string(),
-            resume: Resume {
-                token,
-                window_seconds: self.settings.window_seconds,
-                received,
-            },
-            room: room_of(self.room.view()),
-            participants: self.seen_by(id),
-            ice_servers,
-            ice_ttl_seconds,
-            heartbeat_seconds: self.settings.heartbeat_seconds,
-        }
     }
 }
 

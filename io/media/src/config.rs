@@ -21,6 +21,8 @@ pub struct MediaConfig {
     pub tcp: bool,
     /// Threads, each with its own rooms; 0 for one a core.
     pub workers: usize,
+    /// People of one room that one worker serves before the next one helps.
+    pub room_share: u32,
     /// Places for sound in which a client receives, unless it asks otherwise. Where more people are in the room, those
     /// who speak are heard.
     pub audio_slots: u8,
@@ -56,6 +58,7 @@ impl Default for MediaConfig {
             external_addresses: Vec::new(),
             tcp: true,
             workers: 0,
+            room_share: 100,
             audio_slots: 8,
             video_slots: 12,
             slots_limit: 48,
@@ -87,6 +90,10 @@ impl MediaConfig {
             self.workers <= 255,
             "media.workers is {}, but there can be 255",
             self.workers
+        );
+        ensure!(
+            self.room_share >= 1,
+            "media.room_share is 0: nobody could be served"
         );
         ensure!(
             self.audio_slots <= self.slots_limit

@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use trefoil_bwe::{Micros, Priority, Pushed};
 use trefoil_peer::{Feedback, Picture, PublishedPacket};
-use trefoil_sfu::{MemberId, Outgoing, Rewrite, Sent};
+use trefoil_sfu::{MemberId, Outgoing, Rewrite, Sent, TrackId};
 
 use crate::{
     history::Held,
@@ -87,12 +87,24 @@ impl Worker {
         let Some(known) = self.members.get(member) else {
             return;
         };
-        let room = known.room;
         let leg = known.publish.as_ref();
         let Some(Some(track)) = leg.and_then(|leg| leg.tracks.get(usize::from(packet.media)).copied()) else {
             self.meters.unpublished += 1;
             return;
         };
+        self.take_packet(known.room, track, None, packet);
+    }
+
+    /// A packet of a track came, from here or through a link.
+    #[inline]
+    pub(crate) fn take_packet(
+        &mut self,
+        room: u32,
+        track: TrackId,
+        from: Option<u8>,
+        packet: PublishedPacket,
+    ) {
+        self.spread_packet(room, track, from, &packet);
         let Some(known) = self.rooms.get_mut(room) else {
             return;
         };

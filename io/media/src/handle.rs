@@ -19,6 +19,7 @@ use crate::{
     Command, MediaConfig, Notice,
     links::Links,
     meters::{MediaReading, Meters, WorkerReading},
+    places::Places,
     streams::Streams,
     worker::{LISTENER, SOCKET, WAKER, Worker, WorkerParts},
 };
@@ -44,6 +45,7 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: Arc<AtomicBool>,
     listening: Vec<SocketAddr>,
+    places: Mutex<Places>,
 }
 
 /// The running media server.
@@ -93,6 +95,7 @@ impl Media {
                 threads: Mutex::new(threads),
                 stop,
                 listening,
+                places: Mutex::new(Places::new(count, config.room_share)),
             }),
         })
     }
@@ -106,9 +109,12 @@ impl Media {
     /// Asks for something; `false` if too much waits already.
     #[must_use]
     pub fn ask(&self, command: Command) -> bool {
-        let workers = &self.inner.workers;
-        let number = usize::try_from(command.room.0 % workers.len().max(1) as u64).unwrap_or(0);
-        let Some(worker) = workers.get(number) else {
+        let mut places = self.inner.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(number) = places.of(&command) else {
+            // Nobody knows them, so there is nothing to be done.
+            return true;
+        };
+        let Some(worker) = self.inner.workers.get(usize::from(number)) else {
             return false;
         };
         match worker.commands.try_send(command) {

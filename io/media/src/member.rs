@@ -20,6 +20,8 @@ pub(crate) struct Member {
     pub(crate) subscribe: Option<Box<SubscribeLeg>>,
     /// By mid, what they said that they publish.
     pub(crate) sources: BTreeMap<String, Source>,
+    /// The worker through which they are known, if they are not here.
+    pub(crate) link: Option<u8>,
 }
 
 /// The remote addresses that a transport has proved.

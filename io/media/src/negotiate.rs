@@ -48,15 +48,15 @@ impl Worker {
         muted: MuteState,
     ) {
         if let Some(&member) = self.by_participant.get(&(key, participant)) {
-            return self.change(member, rights, muted);
+            if self.members.get(member).is_some_and(|known| known.link.is_none()) {
+                return self.change(member, rights, muted);
+            }
+            // Whoever was known through a link is here now.
+            self.remove_far(member);
         }
         let room = match self.by_key.get(&key) {
             Some(room) => *room,
-            None => {
-                let room = self.rooms.insert(Room::new(key, self.config.tracks_limit));
-                self.by_key.insert(key, room);
-                room
-            }
+            None => self.open_room(key),
         };
         let member = self.members.insert(Member {
             room,
@@ -67,12 +67,21 @@ impl Worker {
             publish: None,
             subscribe: None,
             sources: std::collections::BTreeMap::new(),
+            link: None,
         });
         self.by_participant.insert((key, participant), member);
         if let Some(room) = self.rooms.get_mut(room) {
             room.members.push(member);
         }
+        self.spread_enter(room, member);
         self.tell_all_tracks(member);
+    }
+
+    pub(crate) fn open_room(&mut self, key: RoomKey) -> u32 {
+        let room = Room::new(key, self.config.tracks_limit, self.number);
+        let index = self.rooms.insert(room);
+        self.by_key.insert(key, index);
+        index
     }
 
     /// Somebody may do something else than before, or turned something on or off.
@@ -124,10 +133,7 @@ impl Worker {
         };
         room.members.retain(|other| *other != member);
         self.by_participant.remove(&(room.key, known.participant));
-        if room.members.is_empty() {
-            self.by_key.remove(&room.key);
-            self.rooms.remove(known.room);
-        }
+        self.spread_leave(known.room, known.participant);
     }
 
     fn publish(&mut self, member: u32, offer: &str, sources: Vec<(String, Source)>) {
@@ -226,6 +232,9 @@ impl Worker {
                 if let Some(id) = *track {
                     let feed = Feed::new(member, index, described.codec, &described.rids);
                     room.feeds.insert(id, feed);
+                    for link in &room.links {
+                        room.router.set_linked(id, *link, u8::MAX);
+                    }
                     room.router.mute(id, is_muted(source, known.muted));
                 }
             }

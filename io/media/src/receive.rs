@@ -196,6 +196,7 @@ impl Worker {
         });
         room.router.allow(track, members);
         self.unsettled.push(known.room);
+        self.spread_tracks(member);
     }
 }
 

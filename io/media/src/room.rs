@@ -50,21 +50,26 @@ pub(crate) struct Room {
     pub(crate) feeds: HashMap<TrackId, Feed>,
     /// By their place among the worker's members.
     pub(crate) members: Vec<u32>,
+    /// The workers that have another part of the room and speak with this one.
+    pub(crate) links: Vec<u8>,
     /// Tracks with something pending.
     pub(crate) dirty: Vec<TrackId>,
     pub(crate) planned: Planned,
 }
 
 impl Room {
-    pub(crate) fn new(key: RoomKey, tracks_limit: usize) -> Self {
+    /// Nobody is there; `worker` is where.
+    pub(crate) fn new(key: RoomKey, tracks_limit: usize, worker: u8) -> Self {
         Self {
             key,
             router: Router::new(RouterSettings {
                 tracks_limit,
+                first_track: u32::from(worker) << 24 | 1,
                 ..RouterSettings::default()
             }),
             feeds: HashMap::new(),
             members: Vec::new(),
+            links: Vec::new(),
             dirty: Vec::new(),
             planned: None,
         }

@@ -70,6 +70,8 @@ pub(crate) struct Worker {
     pub(crate) outbox: Outbox,
     pub(crate) rooms: Slab<Room>,
     pub(crate) members: Slab<Member>,
+    /// How many of these are known through links.
+    pub(crate) far_members: u64,
     pub(crate) by_key: HashMap<RoomKey, u32>,
     pub(crate) by_participant: HashMap<(RoomKey, u64), u32>,
     pub(crate) demux: Demux,
@@ -110,6 +112,7 @@ impl Worker {
             },
             rooms: Slab::default(),
             members: Slab::default(),
+            far_members: 0,
             by_key: HashMap::new(),
             by_participant: HashMap::new(),
             demux: Demux::default(),
@@ -149,6 +152,11 @@ impl Worker {
             .timers
             .next()
             .map_or(next_reading, |due| due.min(next_reading));
+        let due = if self.links.is_waiting() {
+            Duration::ZERO
+        } else {
+            due
+        };
         let ready = self.poller.wait(Some(due.saturating_sub(self.clock.elapsed())))?;
         self.now = self.clock.elapsed();
         for index in 0..ready {
@@ -278,6 +286,8 @@ impl Worker {
                 } => self.adopt(socket, remote, already_read),
                 Handed::Proved { remote, worker } => self.links.remember(remote, worker),
                 Handed::Forgotten { remote } => self.links.forget(remote),
+                Handed::Word { from, room, word } => self.hear(room, from, word),
+                Handed::Packets { from, packets } => self.take_packets(from, packets),
             }
         }
     }
@@ -389,7 +399,7 @@ impl Worker {
     fn write_reading(&mut self) {
         self.read_at = self.now;
         self.meters.rooms = self.rooms.len() as u64;
-        self.meters.members = self.members.len() as u64;
+        self.meters.members = self.members.len() as u64 - self.far_members;
         self.meters.addresses = self.demux.len() as u64;
         self.meters.sums = self.outbox.batch.sums();
         self.meters.handover_dropped = self.links.dropped;

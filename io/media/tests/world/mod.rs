@@ -80,6 +80,12 @@ impl World {
             start_bits_per_second: 5_000_000,
             // More than one, so that half of all datagrams reach a worker that is not theirs.
             workers: 3,
+            // In `spread.rs`, everybody is on another one.
+            room_share: if module_path!().starts_with("spread::") {
+                1
+            } else {
+                100
+            },
             ..MediaConfig::default()
         };
         change(&mut config);
