@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, task::Waker};
 
 use bytes::Bytes;
 use trefoil_room::{
-    Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, ResumeSecret, Room,
-    Seat, Topology,
+    Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, Room, Seat, Topology,
 };
 use trefoil_wire::{IceServer, MediaAsk, ServerMessage};
 

@@ -43,6 +43,8 @@ pub struct MediaConfig {
     /// While a worker is busy, it lets packets gather for so long, so that more of them leave with one system call; 0 for
     /// never.
     pub gather_microseconds: u32,
+    /// Count what each room and each track carries, for `/metrics`. Names of rooms are shown there.
+    pub detailed_metrics: bool,
     /// Bytes of the receive and send buffers of each socket, as far as the system allows.
     pub buffer_bytes: usize,
 }
@@ -68,6 +70,7 @@ impl Default for MediaConfig {
             subscribe_bits_per_second: 20_000_000,
             silence_seconds: 30,
             gather_microseconds: 2000,
+            detailed_metrics: false,
             buffer_bytes: 4 * 1024 * 1024,
         }
     }

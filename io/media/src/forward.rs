@@ -140,6 +140,8 @@ impl Worker {
             known.router.level(track, level & 0x7F, self.now);
         }
         self.meters.packets_in += 1;
+        feed.packets_in += 1;
+        feed.bytes_in += packet.payload.len() as u64;
         let (encoding, video) = (packet.encoding, packet.codec.is_video());
         let held = Rc::new(Held { packet, incoming });
         if video && let Some(history) = feed.histories.get_mut(usize::from(encoding)) {
@@ -203,6 +205,7 @@ impl Worker {
                             again: false,
                         };
                         leg.forward(paced, held, &mut self.outbox, now);
+                        room.packets_out += 1;
                     }
                     if let Some(due) = leg.pacer.poll_timeout() {
                         let timer = crate::timers::Timer::Subscribe(member as u32);

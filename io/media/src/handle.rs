@@ -16,7 +16,7 @@ use trefoil_net::{Poller, SocketOptions, UdpSocket, Waker, listen_tcp, local_add
 use trefoil_peer::{Engine, Via};
 
 use crate::{
-    Command, MediaConfig, Notice,
+    Command, MediaConfig, Notice, RoomReading,
     links::Links,
     meters::{MediaReading, Meters, WorkerReading},
     places::Places,
@@ -38,6 +38,7 @@ struct WorkerHandle {
     commands: SyncSender<Command>,
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
+    detail: Arc<Mutex<Vec<RoomReading>>>,
 }
 
 struct Inner {
@@ -133,6 +134,19 @@ impl Media {
         MediaReading {
             workers: self.inner.workers.iter().map(read).collect(),
         }
+    }
+
+    /// What rooms last carried, if `detailed_metrics` is on: a room that is on several workers comes several times.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<RoomReading> {
+        let read = |worker: &WorkerHandle| {
+            worker
+                .detail
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+        };
+        self.inner.workers.iter().flat_map(read).collect()
     }
 
     /// Registers the metrics of all workers.
@@ -267,6 +281,7 @@ fn make(
     poller.add(&waker, WAKER).context("cannot watch the waker")?;
     let (sender, commands) = sync_channel(COMMANDS);
     let reading = Arc::<Mutex<WorkerReading>>::default();
+    let detail = Arc::<Mutex<Vec<RoomReading>>>::default();
     let parts = WorkerParts {
         number,
         config: config.clone(),
@@ -280,12 +295,14 @@ fn make(
         waker: waker.clone(),
         notices,
         reading: reading.clone(),
+        detail: detail.clone(),
         stop,
     };
     let handle = WorkerHandle {
         commands: sender,
         waker,
         reading,
+        detail,
     };
     Ok((parts, handle))
 }

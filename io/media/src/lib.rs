@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod data;
 mod demux;
+mod detail;
 mod due;
 mod forward;
 mod gather;
@@ -34,6 +35,7 @@ pub use command::{
     Ask, Command, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView, ViewWish,
 };
 pub use config::MediaConfig;
+pub use detail::{RoomReading, TrackReading};
 pub use handle::{Media, Tell};
 pub use meters::{MediaReading, WorkerReading};
 pub use trefoil_sfu::{Limit, Source, TrackId};

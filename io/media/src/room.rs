@@ -23,6 +23,8 @@ pub(crate) struct Feed {
     pub(crate) histories: [History; 3],
     /// What came since the last flush, with its encoding.
     pub(crate) pending: Vec<(u8, Rc<Held>)>,
+    pub(crate) packets_in: u64,
+    pub(crate) bytes_in: u64,
 }
 
 impl Feed {
@@ -34,6 +36,8 @@ impl Feed {
             rids: rids.to_vec(),
             histories: [const { History::new() }; 3],
             pending: Vec::new(),
+            packets_in: 0,
+            bytes_in: 0,
         }
     }
 
@@ -54,6 +58,8 @@ pub(crate) struct Room {
     pub(crate) links: Vec<u8>,
     /// Tracks with something pending.
     pub(crate) dirty: Vec<TrackId>,
+    /// Packets that were forwarded to members here.
+    pub(crate) packets_out: u64,
     pub(crate) planned: Planned,
 }
 
@@ -71,6 +77,7 @@ impl Room {
             members: Vec::new(),
             links: Vec::new(),
             dirty: Vec::new(),
+            packets_out: 0,
             planned: None,
         }
     }

@@ -15,7 +15,7 @@ use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_prec
 use trefoil_peer::{Engine, Feedback, IceCredentials, Path, Via};
 
 use crate::{
-    Command, MediaConfig, RoomKey,
+    Command, MediaConfig, RoomKey, RoomReading,
     demux::{Arrival, Demux, Known, Leg, fragment_of},
     forward::micros,
     gather::Gather,
@@ -54,6 +54,7 @@ pub(crate) struct WorkerParts {
     pub(crate) waker: Waker,
     pub(crate) notices: Tell,
     pub(crate) reading: Arc<Mutex<WorkerReading>>,
+    pub(crate) detail: Arc<Mutex<Vec<RoomReading>>>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -89,6 +90,7 @@ pub(crate) struct Worker {
     pub(crate) links: Links,
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
+    detail: Arc<Mutex<Vec<RoomReading>>>,
     read_at: Duration,
     gather: Gather,
     stop: Arc<AtomicBool>,
@@ -127,6 +129,7 @@ impl Worker {
             links: parts.links,
             waker: parts.waker,
             reading: parts.reading,
+            detail: parts.detail,
             read_at: Duration::ZERO,
             gather,
             stop: parts.stop,
@@ -405,6 +408,9 @@ impl Worker {
         self.meters.handover_dropped = self.links.dropped;
         self.meters.turned_away = self.outbox.streams.turned_away;
         *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = self.meters;
+        if self.config.detailed_metrics {
+            *self.detail.lock().unwrap_or_else(PoisonError::into_inner) = self.rooms_detail();
+        }
     }
 
     fn say_goodbye(&mut self) {

@@ -15,7 +15,7 @@ use crate::{
     dtls::{KeySlot, take_keys},
     guard::guarded,
     publish::{add_candidates, protocol, via},
-    sdp::{Answer, Offer, Place, SectionAnswer, extensions::Accepted},
+    sdp::{Answer, Offer, Place, SectionAnswer, Taken, extensions::Accepted},
 };
 
 /// The two data channels that every subscriber has, by the numbers that both sides know (RFC 8831, section 6.4).
@@ -77,7 +77,7 @@ pub struct SubscribeTransport {
     offered: Option<u32>,
     started: bool,
     codecs: Vec<Codec>,
-    accepted: (Accepted, Accepted),
+    taken: Taken,
     estimates: Settings,
     plane: Option<Plane>,
     /// Where media goes: the path of the client's last authenticated word.
@@ -121,7 +121,7 @@ impl SubscribeTransport {
             offered: None,
             started: false,
             codecs: Vec::new(),
-            accepted: <(Accepted, Accepted)>::default(),
+            taken: Taken::default(),
             estimates,
             plane: None,
             path: None,
@@ -234,13 +234,21 @@ impl SubscribeTransport {
         let extensions = |section: Option<&SectionAnswer>| {
             section.map_or(Accepted::default(), |section| section.extensions)
         };
-        self.accepted = (extensions(audio), extensions(video));
+        self.taken = Taken {
+            audio: extensions(audio),
+            video: extensions(video),
+            red: self.codecs.contains(&Codec::Red),
+        };
+        if !self.taken.red && self.codecs.contains(&Codec::Opus) {
+            // They get it without the redundancy.
+            self.codecs.push(Codec::Red);
+        }
         if let Some(plane) = &mut self.plane {
-            plane.set_places(&self.places, self.accepted);
+            plane.set_places(&self.places, self.taken);
         }
     }
 
-    /// What the subscriber can decode, as they answered.
+    /// What the subscriber can be sent: what they can decode, as they answered, and RED where they can decode Opus.
     #[must_use]
     pub fn codecs(&self) -> &[Codec] {
         &self.codecs
@@ -336,7 +344,7 @@ impl SubscribeTransport {
             Event::Connected => {
                 let keys = take_keys(&self.keys)?;
                 let estimator = Estimator::new(self.estimates);
-                self.plane = Some(Plane::new(&keys, &self.places, self.accepted, estimator));
+                self.plane = Some(Plane::new(&keys, &self.places, self.taken, estimator));
                 Some(Subscribed::Connected)
             }
             Event::Closed => Some(Subscribed::Closed),

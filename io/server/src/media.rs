@@ -219,7 +219,7 @@ fn id_of(participant: u64) -> String {
     ParticipantId::from_number(participant).to_string()
 }
 
-fn track_name(track: TrackId) -> String {
+pub(crate) fn track_name(track: TrackId) -> String {
     format!("t_{}", track.0)
 }
 

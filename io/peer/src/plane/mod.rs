@@ -8,7 +8,7 @@ mod stream;
 use std::time::Duration;
 
 use trefoil_bwe::{Estimator, Micros, Sent};
-use trefoil_rtp::{Codec, HeaderWriter, av1, rtcp, vp8, vp9};
+use trefoil_rtp::{Codec, HeaderWriter, av1, red, rtcp, vp8, vp9};
 use trefoil_srtp::{Opener, Sealer};
 
 pub use feedback::Feedback;
@@ -18,7 +18,7 @@ pub use stream::StreamStats;
 use crate::{
     dtls::Handshake,
     sdp::{
-        Place,
+        Place, Taken,
         extensions::{self, Accepted},
         payload_type,
     },
@@ -61,8 +61,7 @@ const FIRST_CREDIT: u64 = 32 * 1024;
 pub struct Plane {
     sealer: Sealer,
     opener: Opener,
-    audio: Accepted,
-    video: Accepted,
+    taken: Taken,
     streams: Vec<Stream>,
     estimator: Estimator,
     /// Bytes that may yet be sent again, as of then.
@@ -92,17 +91,11 @@ pub struct PlaneStats {
 }
 
 impl Plane {
-    pub(crate) fn new(
-        keys: &Handshake,
-        places: &[Place],
-        (audio, video): (Accepted, Accepted),
-        estimator: Estimator,
-    ) -> Self {
+    pub(crate) fn new(keys: &Handshake, places: &[Place], taken: Taken, estimator: Estimator) -> Self {
         Self {
             sealer: Sealer::new(&keys.outbound),
             opener: Opener::new(&keys.inbound),
-            audio,
-            video,
+            taken,
             streams: places.iter().map(Stream::new).collect(),
             estimator,
             credit: (FIRST_CREDIT, Micros::ZERO),
@@ -110,8 +103,8 @@ impl Plane {
         }
     }
 
-    pub(crate) fn set_places(&mut self, places: &[Place], (audio, video): (Accepted, Accepted)) {
-        (self.audio, self.video) = (audio, video);
+    pub(crate) fn set_places(&mut self, places: &[Place], taken: Taken) {
+        self.taken = taken;
         for place in places.iter().skip(self.streams.len()) {
             self.streams.push(Stream::new(place));
         }
@@ -185,8 +178,12 @@ impl Plane {
         now: Micros,
         out: &mut [u8],
     ) -> usize {
+        let plain = (picture.codec == Codec::Red && !self.taken.red)
+            .then(|| without_redundancy(picture))
+            .flatten();
+        let picture = plain.as_ref().unwrap_or(picture);
         let video = picture.codec.is_video();
-        let accepted = if video { self.video } else { self.audio };
+        let accepted = if video { self.taken.video } else { self.taken.audio };
         let Some(stream) = self.streams.get_mut(usize::from(place)) else {
             return 0;
         };
@@ -257,7 +254,7 @@ impl Plane {
     /// Writes padding on the retransmission stream of a video, for probes: how long it is, or 0 where no video was ever sent.
     pub fn pad(&mut self, probe: bool, now: Micros, out: &mut [u8]) -> usize {
         const PADDING: u8 = 224;
-        let video = self.video;
+        let video = self.taken.video;
         let sent = |stream: &Stream| stream.codec.filter(|codec| codec.is_video());
         let found = self
             .streams
@@ -382,6 +379,16 @@ impl Made<'_> {
         }
         (chosen, used)
     }
+}
+
+/// What a packet with redundancy would be without: for those who cannot read it.
+fn without_redundancy<'a>(picture: &Picture<'a>) -> Option<Picture<'a>> {
+    let (_, payload) = red::primary(picture.payload)?;
+    Some(Picture {
+        codec: Codec::Opus,
+        payload,
+        ..*picture
+    })
 }
 
 /// 6.18 fixed point seconds, modulo 64 s.
