@@ -25,7 +25,7 @@ pub struct AnyDecoder(In);
 
 #[derive(Debug)]
 enum In {
-    Opus(OpusIn),
+    Opus(Box<OpusIn>),
     Narrow(NarrowDecoder),
 }
 
@@ -35,7 +35,7 @@ pub struct AnyEncoder(Out);
 
 #[derive(Debug)]
 enum Out {
-    Opus(OpusOut),
+    Opus(Box<OpusOut>),
     Narrow(NarrowEncoder),
 }
 
@@ -45,7 +45,7 @@ impl Codecs for Builtin {
 
     fn encoder(&mut self, codec: Codec, channels: Channels, quality: Quality) -> AnyEncoder {
         AnyEncoder(match codec {
-            Codec::Opus => Out::Opus(OpusOut::new(channels, quality)),
+            Codec::Opus => Out::Opus(Box::new(OpusOut::new(channels, quality))),
             Codec::Pcmu => Out::Narrow(NarrowEncoder::new(g711::mu_law, channels)),
             Codec::Pcma => Out::Narrow(NarrowEncoder::new(g711::a_law, channels)),
         })
@@ -53,7 +53,7 @@ impl Codecs for Builtin {
 
     fn decoder(&mut self, codec: Codec) -> AnyDecoder {
         AnyDecoder(match codec {
-            Codec::Opus => In::Opus(OpusIn::new()),
+            Codec::Opus => In::Opus(Box::new(OpusIn::new())),
             Codec::Pcmu => In::Narrow(NarrowDecoder::new(g711::from_mu_law)),
             Codec::Pcma => In::Narrow(NarrowDecoder::new(g711::from_a_law)),
         })
