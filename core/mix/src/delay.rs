@@ -22,7 +22,8 @@ pub(crate) struct Delays {
     last: VecDeque<i64>,
     scratch: Vec<i64>,
     count: u32,
-    target: Option<i64>,
+    /// The least delay and the wanted one.
+    found: Option<(i64, i64)>,
 }
 
 impl Delays {
@@ -32,23 +33,28 @@ impl Delays {
         }
         self.last.push_back(delay);
         self.count = self.count.wrapping_add(1);
-        if self.last.len() <= 16 || self.count % EVERY == 0 {
-            self.target = self.find();
+        if self.last.len() <= 16 || self.count.is_multiple_of(EVERY) {
+            self.found = self.find();
         }
     }
 
-    fn find(&mut self) -> Option<i64> {
+    fn find(&mut self) -> Option<(i64, i64)> {
         self.scratch.clear();
         self.scratch.extend(&self.last);
         let least = *self.scratch.iter().min()?;
         let at = (self.scratch.len() * 95 / 100).min(self.scratch.len() - 1);
         let (_, most, _) = self.scratch.select_nth_unstable(at);
-        Some((*most + MARGIN).max(least + LEAST).min(least + MOST))
+        Some((least, (*most + MARGIN).max(least + LEAST).min(least + MOST)))
     }
 
     /// A sample should be heard when the clock shows its timestamp plus this.
     pub(crate) fn target(&self) -> Option<i64> {
-        self.target
+        self.found.map(|(_, target)| target)
+    }
+
+    /// The delay of the fastest packet.
+    pub(crate) fn least(&self) -> i64 {
+        self.found.map_or(0, |(least, _)| least)
     }
 
     /// The delay of the packet that came last.
