@@ -19,12 +19,14 @@ const WAITING: usize = 64;
 const LARGEST: usize = 1500;
 /// A sender whose clock jumps further than this began anew: 2 s.
 const JUMP: i64 = 2 * RATE as i64;
+/// Or its numbers by so many packets.
+const LEAP: u64 = 1000;
 /// How long a missing continuation is made up: 60 ms.
 const STARVED: usize = 3 * FRAME;
 /// Sound that comes this much too late is cut where it is quiet, wherever it joins well, and in any case: 10, 25, 60 ms.
 const LATE: [i64; 3] = [480, 1200, 2880];
-/// Sound that comes this much too early is stretched: 10 ms.
-const EARLY: i64 = 480;
+/// Sound that comes this much too early is stretched: 5 ms.
+const EARLY: i64 = 240;
 /// Beyond this nothing is stretched: it starts anew.
 const LOST: i64 = 14_400;
 /// A frame below this level is quiet.
@@ -115,7 +117,8 @@ pub struct Reception {
     pub stretched: u64,
     /// Streams that began anew.
     pub restarts: u64,
-    /// From capture to mix, beyond the fastest packet of the last seconds, in samples of 48 kHz.
+    /// From the arrival of a packet to the mix with its first sample, for the fastest packet of the last seconds, in
+    /// samples of 48 kHz.
     pub delay: i64,
 }
 
@@ -130,6 +133,8 @@ pub(crate) struct Playout<D> {
     position: Option<Position>,
     decoder: Option<D>,
     decoded: Vec<f32>,
+    /// How many samples were ready when the last packet was decoded: it came so much earlier than it had to.
+    ahead: usize,
     pub(crate) reception: Reception,
 }
 
@@ -144,6 +149,7 @@ impl<D: Decoder> Playout<D> {
             position: None,
             decoder: None,
             decoded: Vec::new(),
+            ahead: 0,
             reception: Reception::default(),
         }
     }
@@ -162,12 +168,14 @@ impl<D: Decoder> Playout<D> {
         if self.stream != Some((packet.ssrc, packet.codec)) {
             self.restart(packet);
         }
+        let highest = self.sequence.highest();
         let (mut sequence, mut timestamp) = self.extend(packet);
-        if self
+        let late = now - timestamp;
+        let jumps = self
             .delays
             .newest()
-            .is_some_and(|last| (now - timestamp - last).abs() > JUMP)
-        {
+            .is_some_and(|last| (late - last).abs() > JUMP);
+        if jumps || highest.is_some_and(|highest| highest.abs_diff(sequence) > LEAP) {
             self.restart(packet);
             (sequence, timestamp) = self.extend(packet);
         }
@@ -357,6 +365,9 @@ impl<D: Decoder> Playout<D> {
             return;
         };
         let before = self.decoded.len();
+        if before < FRAME {
+            self.ahead = before;
+        }
         if decoder.decode(&packet.payload, &mut self.decoded).is_err() {
             self.reception.malformed += 1;
             decoder.conceal(packet.samples, &mut self.decoded);
@@ -381,7 +392,8 @@ impl<D: Decoder> Playout<D> {
         let (Some(position), Some(target)) = (self.position, self.delays.target()) else {
             return;
         };
-        let delay = now - (position.timestamp - self.decoded.len() as i64);
+        // What counts is when packets are needed, and they are needed whole.
+        let delay = now - (position.timestamp - self.decoded.len() as i64) - self.ahead as i64;
         self.reception.delay = delay - self.delays.least();
         let excess = delay - target;
         if excess > LOST {

@@ -5,13 +5,13 @@
 //! becomes CELT, and SILK's when it leaves CELT. So one frame is coded in the other mode: after it both know the same, to
 //! the bit, whatever was played before (RFC 6716, section 4.5.2).
 
+use std::panic::{self, AssertUnwindSafe};
+
 use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, OpusMode, Signal, packet::mode};
 use trefoil_mix::{Channels, Codec, Decoder, Encoder, FRAME, LONGEST, Quality, RATE, Undecodable};
 
 /// No more than fits a datagram beside its headers.
 const LARGEST: usize = 1200;
-/// Steps in which Opus counts durations: 2.5 ms.
-const STEP: usize = 120;
 /// Louder than anything an encoder makes: hostile packets end here.
 const LOUDEST: f32 = 4.0;
 /// Below this rate for a channel, a voice is coded in SILK.
@@ -30,12 +30,32 @@ impl std::fmt::Debug for OpusIn {
     }
 }
 
+#[expect(clippy::expect_used, reason = "the settings are constants that Opus takes")]
+fn new_decoder() -> OpusDecoder {
+    OpusDecoder::new(RATE as i32, 1).expect(SETTINGS_ARE_VALID)
+}
+
 impl OpusIn {
-    #[expect(clippy::expect_used, reason = "the settings are constants that Opus takes")]
     pub(crate) fn new() -> Self {
         Self {
-            decoder: OpusDecoder::new(RATE as i32, 1).expect(SETTINGS_ARE_VALID),
+            decoder: new_decoder(),
             buffer: vec![0.0; LONGEST],
+        }
+    }
+
+    /// Runs the decoder; says how many samples are in the buffer. What a sender made up must not end this process: a
+    /// decoder that panics is put aside, and its stream goes on with a new one.
+    fn run(
+        &mut self,
+        work: impl FnOnce(&mut OpusDecoder, &mut [f32]) -> opus_pure::Result<usize>,
+    ) -> Option<usize> {
+        let Self { decoder, buffer } = self;
+        match panic::catch_unwind(AssertUnwindSafe(|| work(decoder, buffer))) {
+            Ok(made) => made.ok(),
+            Err(_) => {
+                self.decoder = new_decoder();
+                None
+            }
         }
     }
 
@@ -55,28 +75,34 @@ impl OpusIn {
 impl Decoder for OpusIn {
     fn decode(&mut self, packet: &[u8], samples: &mut Vec<f32>) -> Result<(), Undecodable> {
         let length = Codec::Opus.samples(packet).ok_or(Undecodable)?;
-        let made = self.decoder.decode(packet, length, &mut self.buffer);
-        self.take(made.map_err(|_| Undecodable)?.min(length), samples);
+        let made = self.run(|decoder, buffer| decoder.decode(packet, length, buffer));
+        self.take(made.ok_or(Undecodable)?.min(length), samples);
         Ok(())
     }
 
     fn recover(&mut self, next: &[u8], missing: usize, samples: &mut Vec<f32>) {
-        let want = missing.min(LONGEST).div_ceil(STEP) * STEP;
-        match self.decoder.decode_fec(next, want, &mut self.buffer) {
-            Ok(made) => self.take(made.min(missing), samples),
-            Err(_) => self.conceal(missing, samples),
+        // What a packet repeats is as long as itself; anything before that is made up.
+        let length = Codec::Opus.samples(next).unwrap_or(0);
+        if ![480, 960, 1920, 2880].contains(&length) || missing < length {
+            return self.conceal(missing, samples);
+        }
+        self.conceal(missing.min(LONGEST) - length, samples);
+        match self.run(|decoder, buffer| decoder.decode_fec(next, length, buffer)) {
+            Some(made) => self.take(made.min(length), samples),
+            None => samples.resize(samples.len() + length, 0.0),
         }
     }
 
     fn conceal(&mut self, missing: usize, samples: &mut Vec<f32>) {
         let mut left = missing.min(LONGEST);
         while left > 0 {
-            let want = FRAME.min(left.div_ceil(STEP) * STEP);
-            let made = self
-                .decoder
-                .decode(&[], want, &mut self.buffer)
-                .unwrap_or(0)
-                .min(left);
+            // Only lengths that a frame may have: the shortest that holds what is left.
+            let want = [120, 240, 480, FRAME]
+                .into_iter()
+                .find(|length| *length >= left)
+                .unwrap_or(FRAME);
+            let made = self.run(|decoder, buffer| decoder.decode(&[], want, buffer));
+            let made = made.unwrap_or(0).min(left);
             if made == 0 {
                 samples.resize(samples.len() + left, 0.0);
                 return;

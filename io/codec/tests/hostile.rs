@@ -46,6 +46,36 @@ proptest! {
 }
 
 #[test]
+fn any_length_is_made_up_after_any_kind_of_packet() {
+    let said = sound::speech(2.0, 9);
+    let mut noise = sound::Noise(10);
+    for bitrate in [12_000, 32_000, 128_000] {
+        let quality = Quality {
+            bitrate,
+            loss_percent: 10,
+            ..Quality::default()
+        };
+        for time in [480, 960, 1920, 2880] {
+            let mut encoder = Builtin.encoder(Codec::Opus, Channels::Mono, quality);
+            let (mut decoder, mut samples) = (Builtin.decoder(Codec::Opus), Vec::new());
+            for frame in said.chunks_exact(time) {
+                let mut packet = Vec::new();
+                encoder.encode(frame, &mut packet);
+                let missing = ((noise.next() + 1.0) * 1500.0) as usize + 1;
+                samples.clear();
+                match missing % 3 {
+                    0 => decoder.conceal(missing, &mut samples),
+                    1 => decoder.recover(&packet, missing, &mut samples),
+                    _ => continue,
+                }
+                assert_eq!(samples.len(), missing);
+                decoder.decode(&packet, &mut samples).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn bits_flipped_in_real_packets_are_survived() {
     let said = sound::speech(2.0, 6);
     let mut noise = sound::Noise(7);

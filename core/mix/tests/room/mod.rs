@@ -75,13 +75,14 @@ pub struct Speaker<E> {
     began: Duration,
     /// What was said.
     pub said: Vec<f32>,
+    /// And as which packets, from when somebody wants to know.
+    pub packets: Option<Vec<Vec<u8>>>,
 }
 
 /// What somebody received.
 pub struct Ear<D> {
     decoder: Option<(Codec, D)>,
     pub heard: Vec<f32>,
-    /// When the first of it arrived.
     pub packets: u64,
     pub bytes: u64,
     pub markers: u64,
@@ -90,6 +91,8 @@ pub struct Ear<D> {
     pub last: Duration,
     /// Of the last packet.
     pub payload: Vec<u8>,
+    /// Of all packets, from when somebody wants to know.
+    pub payloads: Option<Vec<Vec<u8>>>,
 }
 
 #[derive(Clone)]
@@ -146,6 +149,7 @@ impl<C: Codecs + Clone> Room<C> {
             next: None,
             last: Duration::ZERO,
             payload: Vec::new(),
+            payloads: None,
         };
         self.ears.insert(who, ear);
     }
@@ -176,6 +180,7 @@ impl<C: Codecs + Clone> Room<C> {
             frame: 0,
             began,
             said: Vec::new(),
+            packets: None,
         };
         self.speakers.insert(who, speaker);
     }
@@ -245,6 +250,9 @@ impl<C: Codecs + Clone> Room<C> {
         let level = (-10.0 * power.max(1e-13).log10()).clamp(0.0, 127.0) as u8;
         let mut payload = Vec::new();
         speaker.encoder.encode(&frame, &mut payload);
+        if let Some(packets) = &mut speaker.packets {
+            packets.push(payload.clone());
+        }
         let step = FRAME as u32 / speaker.codec.step();
         let timestamp = speaker.timestamp.wrapping_add(speaker.frame as u32 * step);
         let at = speaker.next();
@@ -300,6 +308,9 @@ impl<D: Decoder> Ear<D> {
         self.markers += u64::from(sent.marker);
         self.last = now;
         self.payload = sent.payload.to_vec();
+        if let Some(payloads) = &mut self.payloads {
+            payloads.push(self.payload.clone());
+        }
         if self
             .decoder
             .as_ref()

@@ -117,9 +117,14 @@ pub fn snr(signal: &[f32], other: &[f32]) -> f64 {
 
 /// The delay of `heard` against `said` at which they are most alike, up to `most`.
 pub fn delay(said: &[f32], heard: &[f32], most: usize) -> usize {
-    let likeness = |delay: usize| -> f64 {
-        let pairs = said.iter().zip(heard.get(delay..).unwrap_or_default());
-        pairs.step_by(3).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    let likeness = |delay: usize| -> f32 {
+        let pairs = said.iter().zip(heard.get(delay..).unwrap_or_default()).step_by(3);
+        let (mut both, mut power) = (0.0, 1e-9);
+        for (a, b) in pairs {
+            both += a * b;
+            power += b * b;
+        }
+        both / power.sqrt()
     };
     (0..most)
         .max_by(|a, b| likeness(*a).total_cmp(&likeness(*b)))
