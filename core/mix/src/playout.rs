@@ -27,6 +27,8 @@ const STARVED: usize = 3 * FRAME;
 const LATE: [i64; 3] = [480, 1200, 2880];
 /// Sound that comes this much too early is stretched: 5 ms.
 const EARLY: i64 = 240;
+/// Where packets are passed on, stretching leaves one out or waits for one: so only where it is quiet, up to 20 ms.
+const EARLY_AT_ALL: i64 = 960;
 /// Beyond this nothing is stretched: it starts anew.
 const LOST: i64 = 14_400;
 /// A frame below this level is quiet.
@@ -95,11 +97,10 @@ enum Order {
 pub(crate) struct Played {
     /// Something is being played, if only a pause between words.
     pub(crate) sounds: bool,
-    /// The packet that was decoded, if it was one and 20 ms long.
+    /// The packet that was decoded, or the last of them, if it is 20 ms long.
     pub(crate) packet: Option<Box<[u8]>>,
     /// Packets that never came.
     pub(crate) lost: u16,
-    whole: u16,
 }
 
 /// Figures for a person who looks.
@@ -239,8 +240,14 @@ impl<D: Decoder> Playout<D> {
         self.forget(now);
     }
 
-    /// The next 20 ms, put into `frame`; `make` makes a decoder.
-    pub(crate) fn play(&mut self, frame: &mut Vec<f32>, make: impl FnOnce(Codec) -> D, now: i64) -> Played {
+    /// The next 20 ms, put into `frame`; `make` makes a decoder. Somebody who is `alone` may be passed on.
+    pub(crate) fn play(
+        &mut self,
+        frame: &mut Vec<f32>,
+        alone: bool,
+        make: impl FnOnce(Codec) -> D,
+        now: i64,
+    ) -> Played {
         frame.clear();
         let mut played = Played::default();
         if self.position.is_none() {
@@ -251,11 +258,8 @@ impl<D: Decoder> Playout<D> {
                 self.decoder = Some(make(codec));
             }
             self.fill(FRAME, false, &mut played);
-            self.keep_delay(&mut played, now);
+            self.keep_delay(alone, &mut played, now);
             played.sounds = true;
-        }
-        if played.whole != 1 {
-            played.packet = None;
         }
         let ready = self.decoded.len().min(FRAME);
         frame.extend(self.decoded.drain(..ready));
@@ -374,7 +378,6 @@ impl<D: Decoder> Playout<D> {
         }
         let samples = self.decoded.len().saturating_sub(before).min(LONGEST);
         played.lost += u16::try_from(sequence.saturating_sub(position.sequence)).unwrap_or(0);
-        played.whole += 1;
         let codec = self.stream.map(|(_, codec)| codec);
         *position = Position {
             sequence: sequence + 1,
@@ -388,7 +391,7 @@ impl<D: Decoder> Playout<D> {
     }
 
     /// Cuts or stretches what is ready, so that the delay stays where it should be.
-    fn keep_delay(&mut self, played: &mut Played, now: i64) {
+    fn keep_delay(&mut self, alone: bool, played: &mut Played, now: i64) {
         let (Some(position), Some(target)) = (self.position, self.delays.target()) else {
             return;
         };
@@ -401,13 +404,18 @@ impl<D: Decoder> Playout<D> {
             return;
         }
         let [quiet, joins, any] = LATE;
-        let is_quiet = || level::of(self.decoded.get(..FRAME).unwrap_or_default()) > QUIET;
-        if excess > joins || (excess > quiet && is_quiet()) {
+        let is_quiet = level::of(self.decoded.get(..FRAME).unwrap_or_default()) > QUIET;
+        let (joins, early) = if alone {
+            (any, EARLY_AT_ALL)
+        } else {
+            (joins, EARLY)
+        };
+        if excess > joins || (excess > quiet && is_quiet) {
             self.fill(FRAME + stretch::LONGEST, true, played);
             if self.decoded.len() >= FRAME + stretch::LONGEST {
                 self.reception.stretched += stretch::shorten(&mut self.decoded, excess > any) as u64;
             }
-        } else if excess < -EARLY && position.starved == 0 {
+        } else if (excess < -early || (excess < -EARLY && is_quiet)) && position.starved == 0 {
             self.reception.stretched += stretch::lengthen(&mut self.decoded) as u64;
         }
     }

@@ -76,12 +76,13 @@ impl<C: Codecs> Mixer<C> {
             if let Some(who) = self.participants.get_mut(id) {
                 let played = who
                     .playout
-                    .play(&mut who.frame, |codec| self.codecs.decoder(codec), now);
+                    .play(&mut who.frame, false, |codec| self.codecs.decoder(codec), now);
                 if played.sounds {
                     who.voice.hear(level::of(&who.frame), self.settings.audible, at);
                 }
             }
         }
+        let alone = self.settings.pass_through && self.chosen.len() == 1;
         for id in &self.chosen {
             let Some(who) = self.participants.get_mut(id) else {
                 continue;
@@ -89,7 +90,7 @@ impl<C: Codecs> Mixer<C> {
             let mut frame = std::mem::take(&mut who.frame);
             let played = who
                 .playout
-                .play(&mut frame, |codec| self.codecs.decoder(codec), now);
+                .play(&mut frame, alone, |codec| self.codecs.decoder(codec), now);
             let level = if played.sounds {
                 level::of(&frame)
             } else {

@@ -98,9 +98,9 @@ fn what_somebody_receives_does_not_depend_on_what_they_say_while_talkers_come_an
             ..Settings::default()
         };
         let mut room = Room::new(settings, Thin);
-        for at in 0..4 {
+        for (at, hertz) in TONES.into_iter().enumerate() {
             // Each speaks for 600 ms of every 1.6 s, so that the talkers change all the time.
-            let mut tone = says_tone(if at == 0 { own_hertz } else { TONES[at] }, 0.2);
+            let mut tone = says_tone(if at == 0 { own_hertz } else { hertz }, 0.2);
             let say = move |frame: usize| {
                 if (frame / 10 + at * 2) % 8 < 3 {
                     tone(frame)
