@@ -59,6 +59,17 @@ impl Room {
         Ok(())
     }
 
+    /// Whether `by` may decide something about `target`.
+    ///
+    /// # Errors
+    /// `forbidden`, `no_such_participant`.
+    pub fn may_moderate(&self, by: ParticipantId, target: ParticipantId) -> Result<(), Refusal> {
+        self.require(by, Permission::Moderate)?;
+        self.is_seen(target)
+            .then_some(())
+            .ok_or(Refusal::NoSuchParticipant)
+    }
+
     /// Somebody whom the others know.
     fn seen(&mut self, id: ParticipantId) -> Result<&mut crate::room::Member, Refusal> {
         let member = self.members.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;

@@ -208,6 +208,18 @@ impl Router {
         }
     }
 
+    /// Whether somebody receives no sound from here, since they want none or hear a mix.
+    pub fn set_deaf(&mut self, member: MemberId, deaf: bool) {
+        if let Some(subscriber) = self
+            .subscribers
+            .get_mut(&member)
+            .filter(|known| known.deaf != deaf)
+        {
+            subscriber.deaf = deaf;
+            subscriber.unsettled = true;
+        }
+    }
+
     /// What somebody's path carries now, in bits a second.
     pub fn set_budget(&mut self, member: MemberId, budget: u64) {
         if let Some(subscriber) = self.subscribers.get_mut(&member) {

@@ -39,8 +39,8 @@ pub trait Outside {
 /// What the media server is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaWord<'a> {
-    /// They are there, or something about them has changed.
-    Is(&'a Participant),
+    /// They are there, or something about them has changed; whether they hear the room mixed unless they ask otherwise.
+    Is(&'a Participant, bool),
     /// They are gone.
     Gone,
     /// They ask for something.
@@ -309,9 +309,10 @@ impl Hall {
             return;
         }
         let key = self.settings.key;
+        let mixed = self.room.view().topology() == Topology::Mixed;
         match (event, to) {
             (Event::Joined(participant) | Event::Updated(participant), _) => {
-                outside.media(key, participant.id, MediaWord::Is(participant));
+                outside.media(key, participant.id, MediaWord::Is(participant, mixed));
             }
             (Event::Left { id, .. }, _) => {
                 outside.media(key, *id, MediaWord::Gone);
@@ -321,7 +322,7 @@ impl Hall {
             }
             (Event::RoomUpdated(_), _) => {
                 for participant in self.room.participants() {
-                    outside.media(key, participant.id, MediaWord::Is(participant));
+                    outside.media(key, participant.id, MediaWord::Is(participant, mixed));
                 }
             }
             (Event::Mute { .. } | Event::Ended(_), _) => {}

@@ -40,6 +40,8 @@ pub struct MediaConfig {
     pub subscribe_bits_per_second: u64,
     /// A client that is not heard for so many seconds is gone: its transport is closed.
     pub silence_seconds: u32,
+    /// So many of those who speak are heard in a mix at once.
+    pub mixed_talkers: usize,
     /// While a worker is busy, it lets packets gather for so long, so that more of them leave with one system call; 0 for
     /// never.
     pub gather_microseconds: u32,
@@ -69,6 +71,7 @@ impl Default for MediaConfig {
             start_bits_per_second: 600_000,
             subscribe_bits_per_second: 20_000_000,
             silence_seconds: 30,
+            mixed_talkers: 3,
             gather_microseconds: 2000,
             detailed_metrics: false,
             buffer_bytes: 4 * 1024 * 1024,
@@ -113,6 +116,11 @@ impl MediaConfig {
             (1..=3600).contains(&self.silence_seconds),
             "media.silence_seconds is {}, but must be 1 to 3600; clients speak every few seconds",
             self.silence_seconds
+        );
+        ensure!(
+            (1..=64).contains(&self.mixed_talkers),
+            "media.mixed_talkers is {}, but must be 1 to 64",
+            self.mixed_talkers
         );
         ensure!(
             self.gather_microseconds <= 10_000,

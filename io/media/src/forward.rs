@@ -61,6 +61,7 @@ impl SubscribeLeg {
             descriptor: &packet.descriptor,
             level: packet.level,
             orientation: packet.orientation,
+            voices: &[],
         };
         let now = micros(now);
         outbox.compose(route, |out| {
@@ -105,6 +106,7 @@ impl Worker {
         packet: PublishedPacket,
     ) {
         self.spread_packet(room, track, from, &packet);
+        self.mix_packet(room, track, &packet);
         let Some(known) = self.rooms.get_mut(room) else {
             return;
         };

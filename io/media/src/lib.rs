@@ -18,6 +18,7 @@ mod history;
 mod links;
 mod member;
 mod meters;
+mod mixing;
 mod negotiate;
 mod outbox;
 mod places;
@@ -32,7 +33,8 @@ mod timers;
 mod worker;
 
 pub use command::{
-    Ask, Command, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView, ViewWish,
+    Ask, Command, HearWish, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView,
+    ViewWish, VoiceWish,
 };
 pub use config::MediaConfig;
 pub use detail::{RoomReading, TrackReading};

@@ -46,6 +46,8 @@ impl Places {
             | Ask::Subscribe { .. }
             | Ask::Answer { .. }
             | Ask::View(_)
+            | Ask::Hear(_)
+            | Ask::Voice(_)
             | Ask::Allow { .. } => self.rooms.get(&room)?.get(&participant).copied(),
         }
     }
@@ -89,6 +91,7 @@ mod tests {
             name: "somebody".into(),
             rights: Rights::default(),
             muted: MuteState::default(),
+            mixed: false,
         };
         places.of(&command(participant, ask))
     }

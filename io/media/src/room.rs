@@ -56,6 +56,8 @@ pub(crate) struct Room {
     pub(crate) members: Vec<u32>,
     /// The workers that have another part of the room and speak with this one.
     pub(crate) links: Vec<u8>,
+    /// While somebody hears it.
+    pub(crate) mixing: Option<Box<crate::mixing::RoomMixer>>,
     /// Tracks with something pending.
     pub(crate) dirty: Vec<TrackId>,
     /// Packets that were forwarded to members here.
@@ -76,6 +78,7 @@ impl Room {
             feeds: HashMap::new(),
             members: Vec::new(),
             links: Vec::new(),
+            mixing: None,
             dirty: Vec::new(),
             packets_out: 0,
             planned: None,

@@ -11,7 +11,10 @@ use trefoil_peer::PublishedPacket;
 use trefoil_rtp::Codec;
 use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 
-use crate::{MuteState, Rights, RoomKey, data::DataMessage, member::Member, room::Feed, worker::Worker};
+use crate::{
+    MuteState, Rights, RoomKey, data::DataMessage, member::Member, mixing::Hearing, room::Feed,
+    worker::Worker,
+};
 
 /// A track that is published elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -286,6 +289,8 @@ impl Worker {
             publish: None,
             subscribe: None,
             sources: std::collections::BTreeMap::new(),
+            hearing: Hearing::default(),
+            hears_mix: false,
             link: Some(from),
         });
         known.members.push(member);
@@ -301,6 +306,7 @@ impl Worker {
         };
         let room = known.room;
         self.set_far_tracks(room, member, &[]);
+        self.quit_mix(room, member);
         let Some(known) = self.members.remove(member) else {
             return;
         };
@@ -327,8 +333,7 @@ impl Worker {
             .filter(|id| !tracks.iter().any(|track| track.id == *id))
             .collect();
         for id in gone {
-            known.router.unpublish(id);
-            known.feeds.remove(&id);
+            known.drop_track(id);
         }
         for track in tracks {
             let info = TrackInfo {
@@ -356,6 +361,7 @@ impl Worker {
             known.router.allow(track.id, allowed);
         }
         self.unsettled.push(room);
+        self.settle_volumes(room);
     }
 
     /// Hands a packet to the parts of the room where somebody receives it.

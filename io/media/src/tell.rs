@@ -164,13 +164,19 @@ impl Worker {
         self.tell(feed.member, told);
     }
 
-    fn tell_slots(&mut self, room: u32, MemberId(member): MemberId) {
+    pub(crate) fn tell_slots(&mut self, room: u32, MemberId(member): MemberId) {
         let Some(known) = self.rooms.get(room) else { return };
         let slots = (0_u8..).zip(known.router.slots(MemberId(member)));
         let shown = slots.filter_map(|(place, slot)| {
             Some((trefoil_peer::SubscribeTransport::mid_of(place), slot.track()?))
         });
-        let told = Told::Slots(shown.collect());
+        let mut shown: Vec<_> = shown.collect();
+        let known = self.members.get(member as u32).filter(|known| known.hears_mix);
+        if let Some(leg) = known.and_then(|known| known.subscribe.as_ref()) {
+            let mid = trefoil_peer::SubscribeTransport::mid_of(leg.mix.place);
+            shown.push((mid, TrackId::MIX));
+        }
+        let told = Told::Slots(shown);
         self.tell(member as u32, told);
     }
 
@@ -210,9 +216,11 @@ impl Worker {
                 })
                 .collect(),
         };
+        let loss = now.loss;
         if now != leg.told {
             leg.told = now.clone();
             self.tell(member, Told::Reception(now));
         }
+        self.follow_loss(member, loss);
     }
 }

@@ -73,6 +73,8 @@ pub(crate) struct Worker {
     pub(crate) members: Slab<Member>,
     /// How many of these are known through links.
     pub(crate) far_members: u64,
+    /// Mixers that there were.
+    pub(crate) mixers: u64,
     pub(crate) by_key: HashMap<RoomKey, u32>,
     pub(crate) by_participant: HashMap<(RoomKey, u64), u32>,
     pub(crate) demux: Demux,
@@ -115,6 +117,7 @@ impl Worker {
             rooms: Slab::default(),
             members: Slab::default(),
             far_members: 0,
+            mixers: 0,
             by_key: HashMap::new(),
             by_participant: HashMap::new(),
             demux: Demux::default(),

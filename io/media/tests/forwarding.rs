@@ -212,6 +212,7 @@ fn a_muted_voice_is_not_forwarded_and_can_be_opened_again() {
                 name: "p1".into(),
                 rights: ALL,
                 muted: MuteState { audio, video: false },
+                mixed: false,
             },
         );
     };
@@ -304,6 +305,7 @@ fn who_loses_the_right_to_publish_is_not_heard_any_more() {
                 ..ALL
             },
             muted: MuteState::default(),
+            mixed: false,
         },
     );
     world.until("the track is gone", |world| {

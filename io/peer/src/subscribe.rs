@@ -78,6 +78,7 @@ pub struct SubscribeTransport {
     started: bool,
     codecs: Vec<Codec>,
     taken: Taken,
+    packet_time: Option<u8>,
     estimates: Settings,
     plane: Option<Plane>,
     /// Where media goes: the path of the client's last authenticated word.
@@ -122,6 +123,7 @@ impl SubscribeTransport {
             started: false,
             codecs: Vec::new(),
             taken: Taken::default(),
+            packet_time: None,
             estimates,
             plane: None,
             path: None,
@@ -226,6 +228,7 @@ impl SubscribeTransport {
             of_kind.next()
         };
         let (audio, video) = (first(false), first(true));
+        self.packet_time = audio.and_then(|section| section.packet_time);
         self.codecs = [audio, video]
             .into_iter()
             .flatten()
@@ -252,6 +255,12 @@ impl SubscribeTransport {
     #[must_use]
     pub fn codecs(&self) -> &[Codec] {
         &self.codecs
+    }
+
+    /// Milliseconds of sound that they want in a packet, if they said so (RFC 8866, section 6.4).
+    #[must_use]
+    pub const fn packet_time(&self) -> Option<u8> {
+        self.packet_time
     }
 
     /// Media, once the transport is connected.

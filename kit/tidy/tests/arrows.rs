@@ -27,7 +27,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("io/relay", &["io/net", "core/turn", "core/stun", "core/auth"]),
     (
         "io/media",
-        &["io/net", "io/peer", "core/bwe", "core/rtp", "core/sfu"],
+        &[
+            "io/net", "io/peer", "io/codec", "core/bwe", "core/rtp", "core/sfu", "core/mix",
+        ],
     ),
     ("io/peer", &["core/rtp", "core/srtp", "core/bwe"]),
     ("io/codec", &["core/mix"]),

@@ -8,7 +8,7 @@ mod stream;
 use std::time::Duration;
 
 use trefoil_bwe::{Estimator, Micros, Sent};
-use trefoil_rtp::{Codec, HeaderWriter, av1, red, rtcp, vp8, vp9};
+use trefoil_rtp::{Codec, HeaderWriter, audio_level, av1, red, rtcp, vp8, vp9};
 use trefoil_srtp::{Opener, Sealer};
 
 pub use feedback::Feedback;
@@ -45,6 +45,8 @@ pub struct Picture<'a> {
     pub level: Option<u8>,
     /// How the picture is turned (3GPP TS 26.114, section 7.4.5).
     pub orientation: Option<u8>,
+    /// Whose voices are mixed in it, and how loud they are (RFC 6465): CSRC and -dBov, at most 15.
+    pub voices: &'a [(u32, u8)],
 }
 
 /// What IPv4 and UDP add to a datagram.
@@ -212,12 +214,19 @@ impl Plane {
         let kind = if again { Sent::Retransmission } else { Sent::Media };
         let transport = self.estimator.sent(size, kind, now).to_be_bytes();
         let mut kept = [0; LONGEST_DESCRIPTOR];
+        let (mut sources, mut levels) = ([0; 15], [0; 15]);
+        let voices = picture.voices.iter();
+        sources
+            .iter_mut()
+            .zip(voices.clone())
+            .for_each(|(into, (source, _))| *into = *source);
         let made = Made {
             transport,
             send_time: send_time(now),
             descriptor: renumbered(picture, &mut kept),
             level: [picture.level.unwrap_or(0)],
             orientation: [picture.orientation.unwrap_or(0)],
+            levels: audio_level::write_mixed(voices.map(|(_, level)| *level), &mut levels),
         };
         let (extensions, used) = made.accepted(picture, accepted);
         let header = HeaderWriter {
@@ -226,7 +235,7 @@ impl Plane {
             sequence: index as u16,
             timestamp: picture.timestamp,
             ssrc,
-            csrcs: &[],
+            csrcs: sources.get(..picture.voices.len()).unwrap_or(&sources),
         };
         let start = header.write(out, extensions.get(..used).unwrap_or_default());
         let original = (picture.sequence as u16).to_be_bytes();
@@ -339,6 +348,7 @@ struct Made<'a> {
     descriptor: &'a [u8],
     level: [u8; 1],
     orientation: [u8; 1],
+    levels: &'a [u8],
 }
 
 impl Made<'_> {
@@ -365,6 +375,7 @@ impl Made<'_> {
                 extensions::LEVEL_ID,
                 &self.level[..],
             ),
+            (!self.levels.is_empty(), extensions::MIXED_LEVELS_ID, self.levels),
         ];
         let mut chosen = [(0_u8, &[][..]); 4];
         let mut used = 0;
