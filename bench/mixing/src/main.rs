@@ -5,6 +5,7 @@ mod sound;
 
 mod codecs;
 mod cpu;
+mod load;
 mod room;
 
 use std::io::Write;
@@ -36,7 +37,12 @@ const SCENARIOS: [Scenario; 13] = [
 ];
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if(|word| word == "load").is_some() {
+        let rest: Vec<_> = arguments.collect();
+        writeln!(std::io::stdout(), "{}", load::run(&rest)?)?;
+        return Ok(());
+    }
     let mut number = |default: usize| arguments.next().map_or(Ok(default), |text| text.parse());
     let rounds = number(3)
         .context("the first argument is the number of rounds")?

@@ -90,13 +90,29 @@ pub(crate) type Said = (Vec<u8>, u8);
 
 /// Eighteen seconds of speech, as a client sends it.
 pub(crate) fn packets() -> Vec<Said> {
+    encode(&sound::speech(18.0, 1))
+}
+
+/// A tone of 40 ms in the first of so many frames, silence in the others; ten seconds.
+pub(crate) fn pulses(frames: usize) -> Vec<Said> {
+    let mut samples = vec![0.0; 10 * 48_000];
+    for pulse in samples.chunks_mut(frames * 960) {
+        let tone = sound::tone(1000.0, 0.6, 0, 1920);
+        pulse
+            .iter_mut()
+            .zip(tone)
+            .for_each(|(sample, tone)| *sample = tone);
+    }
+    encode(&samples)
+}
+
+fn encode(samples: &[f32]) -> Vec<Said> {
     let quality = Quality {
         loss_percent: 10,
         ..Quality::default()
     };
     let mut encoder = Builtin.encoder(Codec::Opus, Channels::Mono, quality);
-    let speech = sound::speech(18.0, 1);
-    let frames = speech.chunks_exact(960);
+    let frames = samples.chunks_exact(960);
     frames
         .map(|frame| {
             let power = frame.iter().map(|sample| sample * sample).sum::<f32>() / 960.0;
