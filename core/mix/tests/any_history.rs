@@ -1,6 +1,7 @@
 //! Any history of packets, people, wishes and time: nothing panics, nobody gets what is not theirs, time goes forward.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test may panic"
