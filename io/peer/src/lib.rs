@@ -10,7 +10,6 @@
 pub mod client;
 mod dtls;
 mod engine;
-mod guard;
 mod offered;
 mod plane;
 mod publish;
@@ -19,7 +18,6 @@ mod sdp;
 mod subscribe;
 
 pub use engine::{Engine, IceCredentials};
-pub use guard::is_guarded;
 pub use plane::{Feedback, Picture, Plane, PlaneStats, StreamStats};
 pub use publish::{PublishTransport, Published, PublishedMedia, PublishedPacket};
 pub use refusal::SdpRefusal;

@@ -15,9 +15,10 @@ use str0m::{
 };
 use trefoil_rtp::Codec;
 
+use trefoil_net::guarded;
+
 use crate::{
     Engine, IceCredentials, Path, SdpRefusal, Via,
-    guard::guarded,
     offered::{check_offer, in_the_order_of, sections},
     refusal::check_size,
 };

@@ -10,10 +10,11 @@ use str0m::{
 use trefoil_bwe::{Estimator, Settings};
 use trefoil_rtp::Codec;
 
+use trefoil_net::guarded;
+
 use crate::{
     Engine, IceCredentials, Path, Plane, SdpRefusal, Via,
     dtls::{KeySlot, take_keys},
-    guard::guarded,
     publish::{add_candidates, protocol, via},
     sdp::{Answer, Offer, Place, SectionAnswer, Taken, extensions::Accepted},
 };
