@@ -18,11 +18,11 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   npm ci --no-audit --no-fund --loglevel=error
 fi
 # The list is copied last, so that a half-made environment is made again.
-if ! cmp -s aioice/requirements.txt .venv/requirements.txt; then
+if ! cmp -s requirements.txt .venv/requirements.txt; then
   rm -rf .venv
   python3 -m venv .venv
-  .venv/bin/pip install --quiet --disable-pip-version-check -r aioice/requirements.txt
-  cp aioice/requirements.txt .venv/requirements.txt
+  .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+  cp requirements.txt .venv/requirements.txt
 fi
 [ cable -nt cable.c ] || cc -O2 -Wall -o cable cable.c
 ./make-media.sh
