@@ -15,7 +15,7 @@ const programs = {
 /** Starts a peer in a network namespace; `id` is its participant's. Anything that it calls wrong is an error of the test. */
 export async function startPeer(program, { netns, url, token, colour, hz, more = [] }) {
   const child = spawn('ip', ['netns', 'exec', netns, ...programs[program], url, token, ...more], { stdio: ['pipe', 'pipe', 'pipe'] });
-  const peer = { program, colour, hz, told: {}, wrong: [] };
+  const peer = { program, colour, hz, told: {}, wrong: [], get said() { return said; } };
   let rest = '', said = '';
   child.stderr.on('data', (text) => { said = (said + text).slice(-4000); });
   child.stdout.on('data', (text) => {

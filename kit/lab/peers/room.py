@@ -87,7 +87,7 @@ class Senses:
             "frames": before["frames"] + 1,
             "size": [width, height],
             "colour": [sum(pixels[channel::3]) * 3 // len(pixels) for channel in range(3)],
-            "moved": before["moved"] + (sum(differences) > len(pixels)),
+            "moved": before["moved"] + (sum(differences) * 5 > len(pixels)),
             "pixels": pixels,
         }
 
