@@ -44,6 +44,7 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: Arc<AtomicBool>,
     listening: Vec<SocketAddr>,
+    told: Vec<SocketAddr>,
 }
 
 /// The running media server.
@@ -70,6 +71,8 @@ impl Media {
         let count = worker_count(config);
         let listening = free(config)?;
         let addresses = candidates(config, &listening, config.tcp);
+        let over_udp = addresses.iter().filter(|(via, _)| *via == Via::Udp);
+        let told = over_udp.map(|(_, address)| *address).collect();
         let wakers = (0..count)
             .map(|_| Waker::new())
             .collect::<std::io::Result<Vec<_>>>();
@@ -93,8 +96,15 @@ impl Media {
                 threads: Mutex::new(threads),
                 stop,
                 listening,
+                told,
             }),
         })
+    }
+
+    /// The addresses that clients are told, over UDP.
+    #[must_use]
+    pub fn told(&self) -> &[SocketAddr] {
+        &self.inner.told
     }
 
     /// Where it listens over UDP.
