@@ -7,6 +7,7 @@
     reason = "a test may panic"
 )]
 
+mod call;
 mod wire;
 
 use std::{
@@ -22,6 +23,7 @@ use trefoil_media::{
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
+pub use call::{Call, PICTURE, VOICE};
 pub use wire::Wire;
 
 pub const ROOM: RoomKey = RoomKey(1);
@@ -59,6 +61,10 @@ pub struct Person {
     pub refused: Vec<(&'static str, String, bool)>,
     pub lost: Vec<&'static str>,
     pub offers: usize,
+    /// The last answer to what they publish.
+    pub answer: String,
+    /// So many answers are to offers that were taken back since.
+    pub stale_answers: usize,
 }
 
 pub struct World {
@@ -137,7 +143,17 @@ impl World {
 
     /// Publishes one m= section for each: whether it is video, and its encodings.
     pub fn publish(&mut self, number: u64, media: &[(bool, &[&str])]) {
-        let mut wire = Wire::udp();
+        self.publish_over(number, Wire::udp(), media);
+    }
+
+    /// Offers what is to be published, as `change` would have it, and waits for nothing.
+    pub fn offer(
+        &mut self,
+        number: u64,
+        mut wire: Wire,
+        media: &[(bool, &[&str])],
+        change: impl FnOnce(String) -> String,
+    ) {
         let (offer, mids) = wire.client.offer(media);
         let person = self.people.get_mut(&number).unwrap();
         person.publish = Some(wire);
@@ -145,10 +161,14 @@ impl World {
         self.ask(
             number,
             Ask::Publish {
-                offer,
+                offer: change(offer),
                 sources: Vec::<(String, Source)>::new(),
             },
         );
+    }
+
+    pub fn publish_over(&mut self, number: u64, wire: Wire, media: &[(bool, &[&str])]) {
+        self.offer(number, wire, media, |offer| offer);
         self.until("publishing is connected", |world| {
             world.people[&number].publish.as_ref().unwrap().connected
         });
@@ -283,6 +303,8 @@ impl Person {
             refused: Vec::new(),
             lost: Vec::new(),
             offers: 0,
+            answer: String::new(),
+            stale_answers: 0,
         }
     }
 
@@ -290,9 +312,14 @@ impl Person {
     fn hear(&mut self, told: Told) -> Option<String> {
         match told {
             Told::Published { answer, tracks } => {
+                if self.stale_answers > 0 {
+                    self.stale_answers -= 1;
+                    return None;
+                }
                 if let Some(wire) = &mut self.publish {
                     wire.client.accept(&answer).unwrap();
                 }
+                self.answer = answer;
                 self.published = tracks.into_iter().collect();
             }
             Told::Offer { offer } => {
