@@ -1,5 +1,10 @@
 //! A media server on loopback and people in its rooms, without browsers.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test file uses a part of this"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -61,6 +66,8 @@ pub struct Person {
     pub refused: Vec<(&'static str, String, bool)>,
     pub lost: Vec<&'static str>,
     pub offers: usize,
+    /// The last offer of places.
+    pub offer: String,
     /// The last answer to what they publish.
     pub answer: String,
     /// So many answers are to offers that were taken back since.
@@ -303,6 +310,7 @@ impl Person {
             refused: Vec::new(),
             lost: Vec::new(),
             offers: 0,
+            offer: String::new(),
             answer: String::new(),
             stale_answers: 0,
         }
@@ -324,6 +332,7 @@ impl Person {
             }
             Told::Offer { offer } => {
                 self.offers += 1;
+                self.offer.clone_from(&offer);
                 let wire = self.subscribe.as_mut()?;
                 return Some(wire.client.answer(&offer).unwrap());
             }

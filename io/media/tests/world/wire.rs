@@ -21,11 +21,16 @@ pub struct Wire {
     /// Of the datagrams that come in, each so-and-so-many-th is lost.
     pub lose_each: usize,
     arrived: usize,
+    /// Bytes of media and its reports that came in.
+    pub media_bytes: usize,
     /// The client's DTLS is kept here and not sent.
     pub hold_dtls: bool,
-    /// All DTLS that the client made.
+    /// The first DTLS that the client made.
     pub dtls: Vec<Vec<u8>>,
 }
+
+/// A handshake has no more datagrams than this.
+const HANDSHAKE: usize = 16;
 
 enum Socket {
     Udp(UdpSocket),
@@ -82,6 +87,7 @@ impl Wire {
             closed: false,
             lose_each: 0,
             arrived: 0,
+            media_bytes: 0,
             hold_dtls: false,
             dtls: Vec::new(),
         }
@@ -112,6 +118,9 @@ impl Wire {
         let now = Instant::now();
         for (from, datagram) in self.socket.receive() {
             self.arrived += 1;
+            if datagram[0] >= 128 {
+                self.media_bytes += datagram.len();
+            }
             if self.lose_each > 0 && self.arrived.is_multiple_of(self.lose_each) && datagram[0] >= 128 {
                 continue;
             }
@@ -137,7 +146,7 @@ impl Wire {
                     if !dtls || !self.hold_dtls {
                         self.send_raw(path.remote, &bytes);
                     }
-                    if dtls {
+                    if dtls && self.dtls.len() < HANDSHAKE {
                         self.dtls.push(bytes);
                     }
                 }

@@ -53,12 +53,12 @@ impl Tamper {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says these bytes as one SCTP packet, at the next timeout.
+    /// Says these bytes as one SCTP packet, when the client is polled next.
     pub fn say(&self, packet: Vec<u8>) {
         self.words().say.push_back(packet);
     }
 
-    /// From now on the client's own SCTP packets are kept back, or no longer.
+    /// From now on the client neither says nor hears SCTP of its own, or does again.
     pub fn gag(&self, gagged: bool) {
         self.words().gagged = gagged;
     }
@@ -165,17 +165,24 @@ impl DtlsInstance for Instance {
     }
 
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
+        let say = std::mem::take(&mut self.tamper.words().say);
+        for packet in say {
+            // What cannot be said is lost, as it may be on the way.
+            drop(self.inner.send_application_data(&packet));
+        }
         let output = self.inner.poll_output(buffer);
         if let DtlsOutput::ApplicationData(data) = &output {
-            self.tamper.words().heard.push(data.to_vec());
+            let mut words = self.tamper.words();
+            words.heard.push(data.to_vec());
+            if words.gagged {
+                // News of what the client itself never said would only confuse it.
+                return DtlsOutput::ApplicationData(&[]);
+            }
         }
         output
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        while let Some(packet) = self.tamper.words().say.pop_front() {
-            self.inner.send_application_data(&packet)?;
-        }
         self.inner.handle_timeout(now)
     }
 
