@@ -14,7 +14,7 @@ use trefoil_media::{Ask, RoomKey};
 use trefoil_peer::client::Media as Packet;
 use world::{ALL, Call, PICTURE, VOICE, Wire, World, vp8};
 
-/// FAULTS I01, I02, I03, I13, D01 to D03, D12: what comes from strangers is dropped before anything is made of it.
+/// FAULTS I01, I02, I03, I10, I11, I13, D01 to D03, D12: what comes from strangers is dropped before anything is made of it.
 #[test]
 fn strangers_are_not_answered_and_disturb_nobody() {
     let mut call = Call::new();
@@ -24,14 +24,17 @@ fn strangers_are_not_answered_and_disturb_nobody() {
     stun.extend([9; 12]);
     stun.extend([0, 6, 0, 20]);
     stun.extend(b"00aaaaaaaaaaaaaa:abc");
-    let nonsense: [Vec<u8>; 7] = [
+    let answer = |kind: [u8; 2]| [&kind[..], &[0, 0, 0x21, 0x12, 0xA4, 0x42], &[9; 12]].concat();
+    let nonsense: [Vec<u8>; 9] = [
         vec![],
         vec![0; 19],
         vec![0x16; 200], // a ClientHello, or what looks like one
         vec![0x80; 60],  // RTP without a key
         vec![0xFF; 1400],
         [&[0, 1, 0xFF, 0xFC][..], &[0; 16]].concat(),
-        stun, // a user fragment that nobody has
+        stun,              // a user fragment that nobody has
+        answer([1, 1]),    // a success and an error, which asked for would be answers
+        answer([1, 0x11]),
     ];
     let server = call.world.server;
     call.go_on(Duration::from_millis(500), |_| {

@@ -28,6 +28,10 @@ use crate::{
     publish::{protocol, via},
 };
 
+pub(crate) fn read_offer(sdp: &str) {
+    drop(offered::Offered::parse(sdp));
+}
+
 /// What a client heard.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Heard {
