@@ -32,8 +32,8 @@ fn strangers_are_not_answered_and_disturb_nobody() {
         vec![0x80; 60],  // RTP without a key
         vec![0xFF; 1400],
         [&[0, 1, 0xFF, 0xFC][..], &[0; 16]].concat(),
-        stun,              // a user fragment that nobody has
-        answer([1, 1]),    // a success and an error, which asked for would be answers
+        stun,           // a user fragment that nobody has
+        answer([1, 1]), // a success and an error, which asked for would be answers
         answer([1, 0x11]),
     ];
     let server = call.world.server;
