@@ -29,10 +29,10 @@ from room import Senses, enter, orders, tell
 SEND = """
 webrtcbin name=end bundle-policy=max-bundle
 audiotestsrc is-live=true wave=sine freq=700 volume=0.3 ! audioconvert ! audioresample ! opusenc
-  ! rtpopuspay pt=111 ! application/x-rtp,media=audio,encoding-name=OPUS,payload=111 ! queue ! end.
+  ! rtpopuspay pt=111 ! application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,encoding-params=(string)2 ! queue ! end.
 videotestsrc is-live=true pattern=ball background-color=0xff00ff00 foreground-color=0xffffffff
   ! video/x-raw,width=320,height=240,framerate=15/1 ! vp8enc deadline=1 keyframe-max-dist=60
-  ! rtpvp8pay pt=96 picture-id-mode=2 ! application/x-rtp,media=video,encoding-name=VP8,payload=96 ! queue ! end.
+  ! rtpvp8pay pt=96 picture-id-mode=2 ! application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000 ! queue ! end.
 """
 SEE = "rtpvp8depay ! vp8dec ! videoconvert ! videoscale ! video/x-raw,format=RGB,width=16,height=12 ! appsink name=out emit-signals=true sync=false"
 HEAR = "rtpopusdepay ! opusdec ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,channels=1,rate=48000 ! appsink name=out emit-signals=true sync=false"
