@@ -6,6 +6,7 @@
 mod convert;
 mod guard;
 mod hall;
+mod joined;
 mod outbox;
 mod receive;
 mod refusal;

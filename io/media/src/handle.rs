@@ -16,9 +16,10 @@ use trefoil_net::{Poller, SocketOptions, UdpSocket, Waker, listen_tcp, local_add
 use trefoil_peer::{Engine, Via};
 
 use crate::{
-    Command, MediaConfig, Notice,
+    Command, MediaConfig, Notice, RoomReading,
     links::Links,
     meters::{MediaReading, Meters, WorkerReading},
+    places::Places,
     streams::Streams,
     worker::{LISTENER, SOCKET, WAKER, Worker, WorkerParts},
 };
@@ -37,6 +38,7 @@ struct WorkerHandle {
     commands: SyncSender<Command>,
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
+    detail: Arc<Mutex<Vec<RoomReading>>>,
 }
 
 struct Inner {
@@ -45,6 +47,7 @@ struct Inner {
     stop: Arc<AtomicBool>,
     listening: Vec<SocketAddr>,
     told: Vec<SocketAddr>,
+    places: Mutex<Places>,
 }
 
 /// The running media server.
@@ -97,6 +100,7 @@ impl Media {
                 stop,
                 listening,
                 told,
+                places: Mutex::new(Places::new(count, config.room_share)),
             }),
         })
     }
@@ -116,9 +120,12 @@ impl Media {
     /// Asks for something; `false` if too much waits already.
     #[must_use]
     pub fn ask(&self, command: Command) -> bool {
-        let workers = &self.inner.workers;
-        let number = usize::try_from(command.room.0 % workers.len().max(1) as u64).unwrap_or(0);
-        let Some(worker) = workers.get(number) else {
+        let mut places = self.inner.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(number) = places.of(&command) else {
+            // Nobody knows them, so there is nothing to be done.
+            return true;
+        };
+        let Some(worker) = self.inner.workers.get(usize::from(number)) else {
             return false;
         };
         match worker.commands.try_send(command) {
@@ -137,6 +144,19 @@ impl Media {
         MediaReading {
             workers: self.inner.workers.iter().map(read).collect(),
         }
+    }
+
+    /// What rooms last carried, if `detailed_metrics` is on: a room that is on several workers comes several times.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<RoomReading> {
+        let read = |worker: &WorkerHandle| {
+            worker
+                .detail
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+        };
+        self.inner.workers.iter().flat_map(read).collect()
     }
 
     /// Registers the metrics of all workers.
@@ -287,6 +307,7 @@ fn make(
     poller.add(&waker, WAKER).context("cannot watch the waker")?;
     let (sender, commands) = sync_channel(COMMANDS);
     let reading = Arc::<Mutex<WorkerReading>>::default();
+    let detail = Arc::<Mutex<Vec<RoomReading>>>::default();
     let parts = WorkerParts {
         number,
         config: config.clone(),
@@ -300,12 +321,14 @@ fn make(
         waker: waker.clone(),
         notices,
         reading: reading.clone(),
+        detail: detail.clone(),
         stop,
     };
     let handle = WorkerHandle {
         commands: sender,
         waker,
         reading,
+        detail,
     };
     Ok((parts, handle))
 }

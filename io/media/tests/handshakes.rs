@@ -16,7 +16,7 @@ use world::{Call, VOICE, Wire, World};
 /// 3 comes in and publishes a voice whose DTLS is kept back; the first flight that would have been sent.
 fn stalled(call: &mut Call) -> Vec<u8> {
     call.world.enter(3);
-    call.world.offer(3, Wire::holding(), &[VOICE], |offer| offer);
+    call.world.offer(3, Wire::holding(), &[VOICE], &[], |offer| offer);
     let began = |world: &World| !world.people[&3].publish.as_ref().unwrap().dtls.is_empty();
     call.world
         .until("ICE has proved the address", |world| began(world));
@@ -113,7 +113,7 @@ fn no_suites(hello: &mut [u8]) {
 fn a_certificate_that_was_not_announced_ends_its_transport() {
     let mut call = Call::new();
     call.world.enter(3);
-    call.world.offer(3, Wire::udp(), &[VOICE], |offer| {
+    call.world.offer(3, Wire::udp(), &[VOICE], &[], |offer| {
         let at = offer.find("sha-256 ").unwrap() + 8;
         let other = if &offer[at..at + 2] == "00" { "11" } else { "00" };
         offer.replace(&offer[at..at + 5], &format!("{other}:{other}"))
@@ -173,7 +173,8 @@ fn a_flood_of_handshakes_is_served_and_the_call_goes_on() {
     let numbers = 100..140;
     for number in numbers.clone() {
         call.world.enter(number);
-        call.world.offer(number, Wire::udp(), &[VOICE], |offer| offer);
+        call.world
+            .offer(number, Wire::udp(), &[VOICE], &[], |offer| offer);
     }
     let mut connected = 0;
     for _ in 0..200 {
@@ -329,7 +330,7 @@ fn stun_that_makes_no_sense_is_passed_over() {
 fn candidates_that_lead_nowhere_are_ignored() {
     let mut call = Call::new();
     call.world.enter(3);
-    call.world.offer(3, Wire::udp(), &[VOICE], |offer| {
+    call.world.offer(3, Wire::udp(), &[VOICE], &[], |offer| {
         let mut more = String::new();
         for number in 0..250_u32 {
             for place in [
@@ -379,9 +380,9 @@ fn offers_that_cross_end_in_connections_that_work() {
     let world = &mut call.world;
     world.enter(3);
     // Another connection takes the place of one whose answer is still under way, and is for nobody then.
-    world.offer(3, Wire::udp(), &[VOICE], |offer| offer);
+    world.offer(3, Wire::udp(), &[VOICE], &[], |offer| offer);
     world.people.get_mut(&3).unwrap().stale_answers = 1;
-    world.offer(3, Wire::udp(), &[VOICE, VOICE], |offer| offer);
+    world.offer(3, Wire::udp(), &[VOICE, VOICE], &[], |offer| offer);
     world.until("the second is connected", |world| {
         world.people[&3].publish.as_ref().unwrap().connected
     });

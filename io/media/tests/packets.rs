@@ -375,7 +375,7 @@ fn a_simulcast_that_cannot_be_is_cut_or_refused() {
     ];
     for simulcast in simulcasts {
         call.world
-            .offer(3, Wire::udp(), &[(true, &["q", "h", "f"])], |offer| {
+            .offer(3, Wire::udp(), &[(true, &["q", "h", "f"])], &[], |offer| {
                 let spoiled =
                     offer.replace("a=simulcast:send q;h;f", &format!("a=simulcast:send {simulcast}"));
                 assert_ne!(spoiled, offer);

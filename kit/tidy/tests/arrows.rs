@@ -21,14 +21,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core/srtp", &[]),
     ("core/room", &["core/auth"]),
     ("core/sfu", &["core/rtp"]),
+    ("core/mix", &["core/rtp"]),
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
     ("io/net", &[]),
     ("io/relay", &["io/net", "core/turn", "core/stun", "core/auth"]),
     (
         "io/media",
-        &["io/net", "io/peer", "core/bwe", "core/rtp", "core/sfu"],
+        &[
+            "io/net", "io/peer", "io/codec", "core/bwe", "core/rtp", "core/sfu", "core/mix",
+        ],
     ),
     ("io/peer", &["core/rtp", "core/srtp", "core/bwe"]),
+    ("io/codec", &["core/mix"]),
     (
         "io/server",
         &["io/media", "doors/native", "core/room", "core/auth", "core/wire"],

@@ -72,6 +72,7 @@ pub struct Person {
     pub answer: String,
     /// So many answers are to offers that were taken back since.
     pub stale_answers: usize,
+    pub talked_muted: usize,
 }
 
 pub struct World {
@@ -93,6 +94,12 @@ impl World {
             start_bits_per_second: 5_000_000,
             // More than one, so that half of all datagrams reach a worker that is not theirs.
             workers: 3,
+            // In `spread.rs`, everybody is on another one.
+            room_share: if module_path!().starts_with("spread::") {
+                1
+            } else {
+                100
+            },
             ..MediaConfig::default()
         };
         change(&mut config);
@@ -132,6 +139,15 @@ impl World {
     }
 
     pub fn enter_as(&mut self, number: u64, room: RoomKey, rights: Rights) {
+        self.come(number, room, rights, false);
+    }
+
+    /// Enters a room that is mixed by its settings.
+    pub fn enter_mixed(&mut self, number: u64, room: RoomKey) {
+        self.come(number, room, ALL, true);
+    }
+
+    fn come(&mut self, number: u64, room: RoomKey, rights: Rights, mixed: bool) {
         self.people.insert(number, Person::new(number, room));
         self.ask(
             number,
@@ -139,6 +155,7 @@ impl World {
                 name: format!("p{number}").into(),
                 rights,
                 muted: MuteState::default(),
+                mixed,
             },
         );
     }
@@ -150,7 +167,18 @@ impl World {
 
     /// Publishes one m= section for each: whether it is video, and its encodings.
     pub fn publish(&mut self, number: u64, media: &[(bool, &[&str])]) {
-        self.publish_over(number, Wire::udp(), media);
+        self.publish_as(number, media, &[]);
+    }
+
+    /// The same, and what each section is.
+    pub fn publish_as(&mut self, number: u64, media: &[(bool, &[&str])], sources: &[Source]) {
+        self.offer(number, Wire::udp(), media, sources, |offer| offer);
+        self.until_published(number);
+    }
+
+    pub fn publish_over(&mut self, number: u64, wire: Wire, media: &[(bool, &[&str])]) {
+        self.offer(number, wire, media, &[], |offer| offer);
+        self.until_published(number);
     }
 
     /// Offers what is to be published, as `change` would have it, and waits for nothing.
@@ -159,23 +187,23 @@ impl World {
         number: u64,
         mut wire: Wire,
         media: &[(bool, &[&str])],
+        sources: &[Source],
         change: impl FnOnce(String) -> String,
     ) {
         let (offer, mids) = wire.client.offer(media);
         let person = self.people.get_mut(&number).unwrap();
         person.publish = Some(wire);
-        person.mids = mids;
+        person.mids = mids.clone();
         self.ask(
             number,
             Ask::Publish {
                 offer: change(offer),
-                sources: Vec::<(String, Source)>::new(),
+                sources: mids.into_iter().zip(sources.iter().copied()).collect(),
             },
         );
     }
 
-    pub fn publish_over(&mut self, number: u64, wire: Wire, media: &[(bool, &[&str])]) {
-        self.offer(number, wire, media, |offer| offer);
+    fn until_published(&mut self, number: u64) {
         self.until("publishing is connected", |world| {
             world.people[&number].publish.as_ref().unwrap().connected
         });
@@ -313,6 +341,7 @@ impl Person {
             offer: String::new(),
             answer: String::new(),
             stale_answers: 0,
+            talked_muted: 0,
         }
     }
 
@@ -342,6 +371,7 @@ impl Person {
             Told::Needed { track, rids, any } => drop(self.needed.insert(track, (any, rids))),
             Told::Reception(reception) => self.reception = Some(reception),
             Told::Refused { of, why, forbidden } => self.refused.push((of, why, forbidden)),
+            Told::TalksMuted => self.talked_muted += 1,
             Told::Lost(transport) => self.lost.push(transport),
         }
         None
