@@ -23,6 +23,14 @@ pub use publish::{PublishTransport, Published, PublishedMedia, PublishedPacket};
 pub use refusal::SdpRefusal;
 pub use subscribe::{Channel, DataSent, SubscribeTransport, Subscribed};
 
+/// Reads a description as an answer and as an offer, as far as this crate does so itself: for the fuzz target.
+#[doc(hidden)]
+pub fn read_description(sdp: &str) {
+    let answer = sdp::Answer::parse(sdp);
+    drop((answer, offered::check_offer(sdp), offered::sections(sdp)));
+    client::read_offer(sdp);
+}
+
 /// How a datagram travelled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Via {
