@@ -57,6 +57,11 @@ pub(crate) async fn page(request: Request) -> Response {
     }
 }
 
+/// A file of the page by its name.
+pub(crate) fn file(name: &str, asked: &HeaderMap) -> Option<Response> {
+    Web::get(name).map(|found| answer(name, found, asked))
+}
+
 /// Whether `file` names a file below the folder without detours.
 fn is_plain(file: &str) -> bool {
     file.split('/')
