@@ -1,10 +1,12 @@
 //! Doors for clients of other systems: which are open, where they listen, and what all of them share.
 
+mod apprtc;
 mod config;
 mod gate;
 mod listen;
 mod socketio;
 mod stay;
+mod websocket;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -49,6 +51,12 @@ impl Doors {
             let listeners = listen::bind(&config.socketio.listen).await?;
             let own = listen::with_files(router.clone(), config.socketio.files.as_deref());
             doors.add("socketio", "/socket.io/", router, listeners, &own);
+        }
+        if wanted(DoorName::Apprtc) {
+            let (main, own) = apprtc::routers(shared);
+            let listeners =
+                listen::bind_beside(&shared.config, config.apprtc.listen.as_deref(), 8443).await?;
+            doors.add("apprtc", "/join/ and /collider/", main, listeners, &own);
         }
         Ok(doors)
     }
