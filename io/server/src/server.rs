@@ -49,8 +49,8 @@ impl Server {
         let addresses = config.listen.clone();
         let (media, notices) = media.map_or((None, None), |link| (Some(link.media), Some(link.notices)));
         let shared = Shared::new(config, ice, media)?;
-        let doors = Doors::open(&shared).await?;
-        let router = http::router(&shared).merge(doors.main);
+        let mut doors = Doors::open(&shared).await?;
+        let router = doors.join(http::router(&shared));
         let (mut listening, mut tasks) = (Vec::new(), Vec::new());
         for address in addresses {
             let listener = TcpListener::bind(address).await.with_context(|| {

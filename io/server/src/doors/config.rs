@@ -121,7 +121,7 @@ impl Default for DevicesConfig {
             files: None,
             store: None,
             devices: 10_000,
-            silent_seconds: 20.0,
+            silent_seconds: 30.0,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod apprtc;
 mod config;
+mod devices;
 mod gate;
 mod listen;
 mod socketio;
@@ -10,7 +11,11 @@ mod websocket;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::shared::Shared;
@@ -31,10 +36,12 @@ pub struct DoorSign {
 #[derive(Default)]
 pub(crate) struct Doors {
     /// What they add to the main port.
-    pub(crate) main: Router,
+    main: Router,
     /// What they serve elsewhere.
     pub(crate) own: Vec<(TcpListener, Router)>,
     pub(crate) signs: Vec<DoorSign>,
+    /// Takes WebSockets from any path of the main port.
+    anywhere: Option<devices::Anywhere>,
     /// What runs for them.
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
@@ -58,7 +65,26 @@ impl Doors {
                 listen::bind_beside(&shared.config, config.apprtc.listen.as_deref(), 8443).await?;
             doors.add("apprtc", "/join/ and /collider/", main, listeners, &own);
         }
+        if wanted(DoorName::Devices) {
+            let routers = devices::routers(shared)?;
+            let listeners =
+                listen::bind_beside(&shared.config, config.devices.listen.as_deref(), 9238).await?;
+            doors.anywhere = Some(routers.anywhere);
+            let paths = "any WebSocket with ?pc or ?app, /device and /devices";
+            doors.add(devices::DOOR, paths, routers.main, listeners, &routers.alone);
+        }
         Ok(doors)
+    }
+
+    /// What the main port serves: `router`, and what the doors add to it.
+    pub(crate) fn join(&mut self, router: Router) -> Router {
+        let router = router.merge(std::mem::take(&mut self.main));
+        match self.anywhere.take() {
+            Some(anywhere) => router.layer(from_fn(move |request: Request, next: Next| {
+                anywhere.clone().take(request, next)
+            })),
+            None => router,
+        }
     }
 
     fn add(

@@ -113,11 +113,6 @@ impl Stay {
         Ok(Entered { stay, words, others })
     }
 
-    /// Who it is.
-    pub(super) const fn id(&self) -> ParticipantId {
-        self.id
-    }
-
     /// Says something to everybody else in the room: `raw` to those of the same door, `parts` to the rest.
     pub(super) fn say(&self, raw: Arc<dyn Any + Send + Sync>, parts: Vec<Part>) {
         let said = Said {

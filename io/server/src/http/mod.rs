@@ -16,6 +16,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use credentials::Schemes;
+pub(crate) use credentials::admin;
 pub(crate) use origin::{HostName, admit};
 pub(crate) use problem::Problem;
 
