@@ -22,6 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core/room", &["core/auth"]),
     ("core/sfu", &["core/rtp"]),
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
+    ("doors/socketio", &["core/wire", "core/room"]),
+    ("doors/apprtc", &["core/wire"]),
+    ("doors/devices", &["core/room"]),
+    ("io/store", &[]),
     ("io/net", &[]),
     ("io/relay", &["io/net", "core/turn", "core/stun", "core/auth"]),
     (
@@ -31,7 +35,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("io/peer", &["core/rtp", "core/srtp", "core/bwe"]),
     (
         "io/server",
-        &["io/media", "doors/native", "core/room", "core/auth", "core/wire"],
+        &[
+            "io/media",
+            "io/store",
+            "doors/native",
+            "doors/socketio",
+            "doors/apprtc",
+            "doors/devices",
+            "core/room",
+            "core/auth",
+            "core/wire",
+        ],
     ),
     (
         "app",
