@@ -5,6 +5,8 @@
 
 mod caller;
 mod datum;
+mod payload;
 
 pub use caller::{Act, Caller, HELD_LIMIT, Packet};
 pub use datum::{Arguments, Datum};
+pub use payload::with_types;

@@ -166,6 +166,31 @@ async fn acknowledgements_and_bytes_pass() {
     assert_eq!(bob.next().await, "[1, 2, 255]");
 }
 
+#[tokio::test]
+async fn bytes_reach_a_client_of_version_3_that_polls() {
+    let server = start(|_| ()).await;
+    for more in ["", "&b64=1"] {
+        let room = format!("old{}", more.len());
+        let (session, _) = Polling::open(server.listening(), 3, more).await;
+        session
+            .post(&framed(&format!("42[\"create or join\",\"{room}\"]")))
+            .await;
+        session.until("created").await;
+        let (mut bob, _) = Line::connect(server.listening(), 4).await;
+        bob.emit(json!(["create or join", room])).await;
+        assert_eq!(bob.event().await[0], "joined");
+        bob.send(r#"451-["photo",{"_placeholder":true,"num":0}]"#).await;
+        bob.0.send_bytes(&[9]).await;
+        let heard = session.until("b4").await;
+        assert!(heard.ends_with("6:b4CQ=="), "{heard}");
+        let photo = framed(r#"451-["photo",{"_placeholder":true,"num":0}]"#);
+        session.post(&format!("{photo}{}", framed("b4Bw=="))).await;
+        assert_eq!(bob.event().await[0], "ready");
+        assert!(bob.next().await.starts_with("451-"));
+        assert_eq!(bob.next().await, "[7]");
+    }
+}
+
 trait SendBytes {
     async fn send_bytes(&mut self, bytes: &[u8]);
 }

@@ -1,6 +1,7 @@
 //! The Socket.IO door: Engine.IO 3 and 4 at `/socket.io/`, and one caller for each socket.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     convert::Infallible,
     future::ready,
@@ -26,7 +27,7 @@ use socketioxide::{
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
 use trefoil_native::{Guard, Said, Verdict, Word};
 use trefoil_room::{Event as RoomEvent, LeaveReason};
-use trefoil_socketio::{Act, Arguments, Caller, Datum, Packet};
+use trefoil_socketio::{Act, Arguments, Caller, Datum, Packet, with_types};
 
 use super::{
     gate::{self, asked},
@@ -127,12 +128,47 @@ async fn enter(shared: &Arc<Shared>, mut request: Request, next: Next) -> Respon
             Err(problem) => return gate::answer(shared, request.headers(), problem.into_response()),
         }
     }
+    let old = polls && asked(query.as_deref(), "EIO").as_deref() == Some("3");
+    if old && opens {
+        as_texts(&mut request);
+    }
     if polls {
         // A session that polls outlives its connections: it must not keep them counted.
         request.extensions_mut().remove::<Remote>();
     }
     let response = gate::pass(shared, &[], patient, request, next).await;
-    numbered(response).await
+    if old {
+        typed(numbered(response).await).await
+    } else {
+        numbered(response).await
+    }
+}
+
+/// Asks for binary packets as texts, whatever the client can read: these can be put right.
+fn as_texts(request: &mut Request) {
+    let asked = request.uri();
+    let query = asked.query().unwrap_or_default();
+    if let Ok(uri) = format!("{}?b64=1&{query}", asked.path()).parse() {
+        *request.uri_mut() = uri;
+    }
+}
+
+/// Binary packets to version 3 have a type, which the crate leaves out.
+async fn typed(response: Response) -> Response {
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    // The crate has made all of it already, from a bounded queue.
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let body = match std::str::from_utf8(&bytes).map(with_types) {
+        Ok(Cow::Owned(text)) => {
+            head.headers.remove(header::CONTENT_LENGTH);
+            Body::from(text)
+        }
+        Ok(Cow::Borrowed(_)) | Err(_) => Body::from(bytes),
+    };
+    Response::from_parts(head, body)
 }
 
 fn permit(shared: &Shared, request: &Request) -> Result<Option<crate::addresses::Permit>, Problem> {
