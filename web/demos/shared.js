@@ -16,9 +16,13 @@ export async function camera() {
 
 /** A connection that sends the stream and shows what it receives; candidates go to `tell`. */
 export function connect(stream, iceServers, tell) {
-  const pc = new RTCPeerConnection({ iceServers });
+  const pc = new RTCPeerConnection({ iceServers }), received = new MediaStream();
   for (const track of stream.getTracks()) pc.addTrack(track, stream);
-  pc.ontrack = ({ streams: [remote] }) => { if (at('remote').srcObject !== remote) at('remote').srcObject = remote; };
+  // One stream of our own, since not everybody sends voice and face in one.
+  pc.ontrack = ({ track }) => {
+    received.addTrack(track);
+    if (at('remote').srcObject !== received) at('remote').srcObject = received;
+  };
   pc.onicecandidate = ({ candidate }) => { if (candidate?.candidate) tell(candidate); };
   pc.onconnectionstatechange = () => log('connection:', pc.connectionState);
   return pc;
@@ -43,5 +47,8 @@ export function whenStarted(start) {
     log('hung up');
   };
   const [room, role] = decodeURIComponent(location.hash.slice(1)).split('|');
-  if (room) begin({ room, role });
+  if (!room) return;
+  at('room').value = room;
+  if (role) at('role').value = role;
+  begin({ room, role });
 }

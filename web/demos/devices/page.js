@@ -25,8 +25,9 @@ whenStarted(async ({ room: code, role }) => {
     const message = JSON.parse(data);
     work = work.then(async () => {
       if (message.type === 'offer') {
-        // A new call, unless it goes on with the one there is.
-        if (!pc || pc.signalingState === 'closed' || pc.connectionState !== 'connected') begin();
+        // Another session is another call; the browser of the last one may have gone without a word.
+        const session = (sdp) => /^o=.*? (\d+)/m.exec(sdp ?? '')?.[1];
+        if (!pc || session(pc.remoteDescription?.sdp) !== session(message.sdp)) begin();
         await pc.setRemoteDescription(message);
         await pc.setLocalDescription();
         send({ type: 'answer', sdp: pc.localDescription.sdp });

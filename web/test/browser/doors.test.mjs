@@ -35,9 +35,14 @@ const logs = (person, words) => until(`${person.name} logs "${words}"`, () => pe
 
 /** Both see and hear each other, at whatever element shows the other. */
 async function meet(one, other, selectors = ['#remote', '#remote']) {
-  for (const [here, there, selector] of [[one, other, selectors[0]], [other, one, selectors[1]]]) {
-    await here.sees(selector, there);
-    await here.hears(selector, there);
+  try {
+    for (const [here, there, selector] of [[one, other, selectors[0]], [other, one, selectors[1]]]) {
+      await here.sees(selector, there);
+      await here.hears(selector, there);
+    }
+  } catch (error) {
+    const said = (person) => person.ev(() => document.getElementById('log')?.textContent.replaceAll(/"?sdp"?.{60,}/g, 'sdp') ?? JSON.stringify(globalThis.T?.events));
+    throw new Error(`${error.message}\n${one.name}:\n${await said(one)}\n${other.name}:\n${await said(other)}\n${[...one.faults, ...other.faults].join('\n')}`);
   }
 }
 
