@@ -91,7 +91,8 @@ pub struct LimitsConfig {
     pub waiting_messages: usize,
     /// Bytes of messages that may wait for a client to read them, and that are kept for it to resume.
     pub waiting_bytes: usize,
-    /// TCP connections from one address (IPv6: from one /64 network); 0 is no limit.
+    /// TCP connections from one address (IPv6: from one /64 network), and as many sessions at the Socket.IO door; 0 is no
+    /// limit.
     pub connections_per_address: u32,
     /// How long a WebSocket may stay without a `join`, in seconds.
     pub join_seconds: f64,

@@ -1,6 +1,7 @@
 //! The AppRTC door over real sockets: the room server, Collider, and both with people of other doors.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "tests"

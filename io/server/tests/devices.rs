@@ -1,6 +1,7 @@
 //! The devices door over real sockets: browsers and devices in rooms, and the list of devices.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "tests"

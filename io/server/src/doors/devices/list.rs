@@ -17,7 +17,7 @@ use crate::{doors::gate::asked, http::admin, shared::unix_seconds};
 /// The largest page.
 const PAGE_LIMIT: usize = 1000;
 
-fn told(success: bool, message: &str, data: Value) -> Response {
+fn told(success: bool, message: &str, data: &Value) -> Response {
     let body = json!({"success": success, "message": message, "data": data});
     let head = [
         (header::CONTENT_TYPE, "application/json;charset=UTF-8"),
@@ -38,7 +38,7 @@ fn may_write(desk: &Desk, headers: &HeaderMap) -> bool {
 }
 
 pub(super) async fn add(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> Response {
-    let failed = || told(false, "添加失败", Value::Null);
+    let failed = || told(false, "添加失败", &Value::Null);
     if body.len() > desk.shared.config.limits.body_bytes || !may_write(&desk, &headers) {
         return failed();
     }
@@ -59,7 +59,7 @@ pub(super) async fn add(State(desk): State<Arc<Desk>>, headers: HeaderMap, body:
             .ok()
     });
     if done.await {
-        told(true, "添加成功", Value::Null)
+        told(true, "添加成功", &Value::Null)
     } else {
         failed()
     }
@@ -73,9 +73,9 @@ pub(super) async fn remove(State(desk): State<Arc<Desk>>, headers: HeaderMap, ur
         None => false,
     };
     if done {
-        told(true, "删除成功", Value::Null)
+        told(true, "删除成功", &Value::Null)
     } else {
-        told(false, "删除失败", Value::Null)
+        told(false, "删除失败", &Value::Null)
     }
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn list(State(desk): State<Arc<Desk>>, uri: Uri) -> Response {
     told(
         true,
         "设备列表获取成功",
-        json!({"total": listing.total, "rows": rows}),
+        &json!({"total": listing.total, "rows": rows}),
     )
 }
 
