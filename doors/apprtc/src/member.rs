@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use trefoil_wire::{Dialect, Part};
+use trefoil_wire::{DescriptionKind, Dialect, Part};
 
 /// What is to be done for a member, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,20 +28,24 @@ pub struct Member {
     /// Heard while there was no WebSocket.
     heard: VecDeque<String>,
     attached: bool,
+    /// It can take what it is told: clients drop what comes before they have made their connection.
+    listens: bool,
     /// The other one has said goodbye.
     hung_up: bool,
 }
 
 impl Member {
-    /// Somebody who came in beside `others`; at most `limit` messages wait each way.
+    /// Somebody who came in beside `others`; at most `limit` messages wait each way. With `answers`, what it is told waits
+    /// until it has answered an offer, or [`Member::listen`] says that it had time enough.
     #[must_use]
-    pub const fn new(others: usize, limit: usize) -> Self {
+    pub const fn new(others: usize, limit: usize, answers: bool) -> Self {
         Self {
             limit,
             others,
             said: VecDeque::new(),
             heard: VecDeque::new(),
             attached: false,
+            listens: others == 0 || !answers,
             hung_up: false,
         }
     }
@@ -64,13 +68,33 @@ impl Member {
     /// [`QueueFull`] if nobody is there and too much waits already; it is not kept.
     pub fn say(&mut self, text: String) -> Result<Vec<Act>, QueueFull> {
         if self.others > 0 {
-            return Ok(vec![Act::Say(text)]);
+            let mut acts = vec![Act::Say(text)];
+            acts.extend(self.listen());
+            return Ok(acts);
         }
         if self.said.len() >= self.limit {
             return Err(QueueFull);
         }
         self.said.push_back(text);
         Ok(Vec::new())
+    }
+
+    /// It can take what it is told from now on.
+    pub fn listen(&mut self) -> Vec<Act> {
+        self.listens = true;
+        self.tell_all()
+    }
+
+    /// What it has heard while it could not be told, once there is an offer in it.
+    pub fn take_offer(&mut self) -> Option<Vec<String>> {
+        let is_offer = |text: &String| {
+            let part = serde_json::from_str(text).map(|value| Dialect::Labelled.read(value));
+            matches!(part, Ok(Part::Description(description)) if description.kind == DescriptionKind::Offer)
+        };
+        self.heard
+            .iter()
+            .any(is_offer)
+            .then(|| self.heard.drain(..).collect())
     }
 
     /// What it has said to nobody, for the one who comes now.
@@ -88,6 +112,8 @@ impl Member {
     /// Somebody is gone. Who did not say goodbye could not: it is said for them, so that this one can be called anew.
     pub fn left(&mut self) -> Vec<Act> {
         self.others = self.others.saturating_sub(1);
+        // Nobody is left whose offer it could wait for.
+        self.listens = true;
         if std::mem::replace(&mut self.hung_up, true) {
             return Vec::new();
         }
@@ -122,7 +148,7 @@ impl Member {
     /// It has a WebSocket now: what it missed is sent.
     pub fn attach(&mut self) -> Vec<Act> {
         self.attached = true;
-        self.heard.drain(..).map(Act::Send).collect()
+        self.tell_all()
     }
 
     /// Its WebSocket is gone.
@@ -132,13 +158,17 @@ impl Member {
 
     /// The newest is dropped where too much waits.
     fn tell(&mut self, text: String) -> Vec<Act> {
-        if self.attached {
-            return vec![Act::Send(text)];
-        }
         if self.heard.len() < self.limit {
             self.heard.push_back(text);
         }
-        Vec::new()
+        self.tell_all()
+    }
+
+    fn tell_all(&mut self) -> Vec<Act> {
+        if !self.attached || !self.listens {
+            return Vec::new();
+        }
+        self.heard.drain(..).map(Act::Send).collect()
     }
 }
 
@@ -150,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_said_to_nobody_waits_for_the_next_one() {
-        let mut ann = Member::new(0, 4);
+        let mut ann = Member::new(0, 4, false);
         assert!(ann.is_alone());
         assert_eq!(ann.say("offer".into()), Ok(vec![]));
         assert_eq!(ann.joined(), [Act::Say("offer".into())]);
@@ -163,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_is_heard_waits_for_the_websocket_and_survives_a_break() {
-        let mut bob = Member::new(1, 4);
+        let mut bob = Member::new(1, 4, false);
         assert_eq!(bob.heard("one"), []);
         assert_eq!(bob.attach(), [Act::Send("one".into())]);
         assert_eq!(bob.heard("two"), [Act::Send("two".into())]);
@@ -174,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_goodbye_is_said_once_by_the_other_or_for_it() {
-        let mut ann = Member::new(1, 4);
+        let mut ann = Member::new(1, 4, false);
         ann.attach();
         assert_eq!(ann.heard(BYE), [Act::Send(BYE.into())]);
         assert_eq!(ann.left(), []);
@@ -187,7 +217,7 @@ mod tests {
 
     #[test]
     fn queues_are_bounded_both_ways() {
-        let mut ann = Member::new(0, 2);
+        let mut ann = Member::new(0, 2, false);
         assert!(ann.say("1".into()).is_ok() && ann.say("2".into()).is_ok());
         assert_eq!(ann.say("3".into()), Err(QueueFull));
         for text in ["a", "b", "c"] {
@@ -198,8 +228,37 @@ mod tests {
 
     #[test]
     fn words_of_other_protocols_that_are_no_signal_are_not_told() {
-        let mut ann = Member::new(1, 4);
+        let mut ann = Member::new(1, 4, false);
         ann.attach();
         assert_eq!(ann.heard_parts(&[Part::Other("chat".into())]), []);
+    }
+
+    #[test]
+    fn who_joined_to_answer_is_told_when_it_has_answered() {
+        let mut bob = Member::new(1, 4, true);
+        bob.attach();
+        assert_eq!(bob.heard("candidate"), []);
+        assert_eq!(bob.take_offer(), None);
+        let offer = r#"{"type":"offer","sdp":""}"#;
+        assert_eq!(bob.heard(offer), []);
+        assert_eq!(bob.take_offer().unwrap(), ["candidate", offer]);
+        assert_eq!(bob.heard("more"), []);
+        assert_eq!(
+            bob.say("answer".into()),
+            Ok(vec![Act::Say("answer".into()), Act::Send("more".into())])
+        );
+        assert_eq!(bob.heard("last"), [Act::Send("last".into())]);
+    }
+
+    #[test]
+    fn who_never_answers_is_told_after_a_while_or_when_the_other_one_goes() {
+        let mut bob = Member::new(1, 4, true);
+        bob.attach();
+        bob.heard("one");
+        assert_eq!(bob.listen(), [Act::Send("one".into())]);
+        let mut cem = Member::new(1, 4, true);
+        cem.attach();
+        cem.heard("one");
+        assert_eq!(cem.left(), [Act::Send("one".into()), Act::Send(BYE.into())]);
     }
 }

@@ -162,14 +162,19 @@ async fn a_call_goes_as_the_web_client_makes_it() {
 
     // Ann hangs up as the client does; Bob makes the offer for whoever comes next.
     post(at, &format!("/leave/testroom1/{ann_id}"), "").await;
+    let bye = r#"{"type":"bye"}"#;
+    ann_line.say(bye).await;
+    ann_line.0.close(None).await.unwrap();
+    // Or by POST, where it finds its WebSocket closed; she must not take a seat for that.
+    let path = format!("/collider/testroom1/{ann_id}");
+    assert_eq!(http(at, "POST", &path, "", bye).await.body, "OK\n");
     assert_eq!(
         http(at, "DELETE", &format!("/collider/testroom1/{ann_id}"), "", "")
             .await
             .body,
         "OK\n"
     );
-    assert!(ann_line.next().await.is_none());
-    bob_line.hears(r#"{"type":"bye"}"#).await;
+    bob_line.hears(bye).await;
     assert_eq!(
         result(at, &format!("/message/testroom1/{bob_id}"), OFFER).await,
         "SUCCESS"
@@ -179,6 +184,10 @@ async fn a_call_goes_as_the_web_client_makes_it() {
         (&cem["is_initiator"], &cem["messages"]),
         (&json!("false"), &json!([OFFER]))
     );
+    let mut cem_line = Collider::registered(at, "testroom1", cem["client_id"].as_str().unwrap()).await;
+    cem_line.say(ANSWER).await;
+    // The goodbye was heard once.
+    bob_line.hears(ANSWER).await;
 }
 
 #[tokio::test]
@@ -376,15 +385,23 @@ async fn a_codelab_page_and_an_apprtc_client_signal_each_other_whoever_comes_fir
     let (mut cem, _) = Line::connect(at, 4).await;
     cem.emit(json!(["create or join", "both2"])).await;
     assert_eq!(cem.event().await[0], "created");
-    let dan = join(at, "both2").await;
+    let calls = async {
+        assert_eq!(cem.event().await[0], "join");
+        assert_eq!(cem.event().await[0], "ready");
+        assert_eq!(cem.event().await, json!(["message", "got user media"]));
+        cem.emit(json!(["message", {"type": "offer", "sdp": "v=2"}]))
+            .await;
+    };
+    let (dan, ()) = tokio::join!(join(at, "both2"), calls);
     assert_eq!(dan["is_initiator"], "false");
-    assert_eq!(cem.event().await[0], "join");
-    assert_eq!(cem.event().await[0], "ready");
-    assert_eq!(cem.event().await, json!(["message", "got user media"]));
-    cem.emit(json!(["message", {"type": "offer", "sdp": "v=2"}]))
-        .await;
+    // Its client would drop an offer that came before it is ready: it is in the answer, and the rest waits for its own.
+    assert_eq!(dan["messages"], json!([r#"{"type":"offer","sdp":"v=2"}"#]));
+    let candidate = json!({"type": "candidate", "label": 0, "id": "0", "candidate": "c"});
+    cem.emit(json!(["message", &candidate])).await;
     let mut dan_line = Collider::registered(at, "both2", dan["client_id"].as_str().unwrap()).await;
-    dan_line.hears(r#"{"type":"offer","sdp":"v=2"}"#).await;
+    dan_line.say(ANSWER).await;
+    assert_eq!(cem.event().await[1]["type"], "answer");
+    dan_line.hears(&candidate.to_string()).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use trefoil_apprtc::{Command, Fault, Told};
 use trefoil_native::{Guard, Verdict};
 use trefoil_room::LeaveReason;
+use trefoil_wire::{Dialect, Part};
 
 use super::desk::{Arrival, Desk, Key, Seat, Unsaid};
 use crate::{
@@ -97,6 +98,9 @@ impl Line {
                     }
                 }
                 Heard::Tick => {
+                    if self.seat.as_ref().is_some_and(|(seat, _)| seat.is_over()) {
+                        return Some(1000);
+                    }
                     if !self.socket.ping(b"").await {
                         return None;
                     }
@@ -145,8 +149,11 @@ impl Line {
                 let arrival = Arrival {
                     token: self.token.as_deref(),
                     host: self.host.clone(),
+                    answers: false,
                 };
-                self.desk.enter(key, &arrival).map_err(|_| Fault::Full)?
+                let (seat, said) = self.desk.enter(key, &arrival).map_err(|_| Fault::Full)?;
+                seat.hear_all(&said);
+                seat
             }
         };
         let texts = seat.attach().ok_or(Fault::Duplicate)?;
@@ -183,13 +190,19 @@ pub(super) async fn message(
     }
     let seat = match desk.find(&key) {
         Some(seat) => seat,
+        // Whoever says goodbye after it has left must not come back for that.
+        None if is_goodbye(&text) => return "OK\n".into_response(),
         None => {
             let arrival = Arrival {
                 token: token.as_deref(),
                 host: host.name,
+                answers: false,
             };
             match desk.enter(key, &arrival) {
-                Ok(seat) => seat,
+                Ok((seat, said)) => {
+                    seat.hear_all(&said);
+                    seat
+                }
                 Err(_) => return failed("Failed to send the message: Max room capacity reached"),
             }
         }
@@ -207,6 +220,10 @@ pub(super) async fn nowhere(request: Request) -> Response {
         return failed(&format!("Invalid path: {}", request.uri().path()));
     }
     StatusCode::OK.into_response()
+}
+
+fn is_goodbye(text: &str) -> bool {
+    serde_json::from_str(text).is_ok_and(|message| matches!(Dialect::Labelled.read(message), Part::Bye))
 }
 
 fn failed(why: &str) -> Response {

@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     time::Instant,
 };
 use trefoil_apprtc::{Act, Member};
@@ -21,6 +22,9 @@ pub(super) const DOOR: &str = "apprtc";
 /// Texts that wait to be written to one WebSocket.
 const WRITES: usize = 256;
 
+/// How long a client that joins may take until it answers an offer: then it is told what waits, ready or not.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// A client by its room and its own id.
 pub(super) type Key = (String, String);
 
@@ -28,6 +32,9 @@ pub(super) type Key = (String, String);
 pub(super) struct Desk {
     shared: Arc<Shared>,
     seats: Mutex<BTreeMap<Key, Arc<Seat>>>,
+    /// Held while somebody comes in and takes what was said until then, and while those who are there learn of it: so
+    /// everything is told once, either way. No lock is held when this one is taken.
+    coming: Mutex<()>,
 }
 
 /// One client.
@@ -36,6 +43,8 @@ pub(super) struct Seat {
     inner: Mutex<Inner>,
     /// Changes whenever a WebSocket comes or goes.
     attached: watch::Sender<bool>,
+    /// Something was heard.
+    heard: Notify,
 }
 
 struct Inner {
@@ -51,6 +60,8 @@ struct Inner {
 pub(super) struct Arrival<'a> {
     pub(super) token: Option<&'a str>,
     pub(super) host: Arc<str>,
+    /// It joins as a caller does: what it is told waits until it has answered.
+    pub(super) answers: bool,
 }
 
 /// Why something that a client said was not taken.
@@ -66,6 +77,7 @@ impl Desk {
         Arc::new(Self {
             shared,
             seats: Mutex::default(),
+            coming: Mutex::default(),
         })
     }
 
@@ -88,7 +100,7 @@ impl Desk {
     }
 
     /// What those of this door in `room` have said to nobody, for the one who comes now.
-    pub(super) fn take_said(&self, key: &Key) -> Vec<String> {
+    fn take_said(&self, key: &Key) -> Vec<String> {
         let first = (key.0.clone(), String::new());
         let seats: Vec<_> = lock(&self.seats)
             .range(first..)
@@ -102,8 +114,20 @@ impl Desk {
             .collect()
     }
 
-    /// Takes a seat for a client. Until it has a WebSocket, it is there for a while only.
-    pub(super) fn enter(self: &Arc<Self>, key: Key, arrival: &Arrival<'_>) -> Result<Arc<Seat>, Refusal> {
+    /// Takes a seat for a client; gives what others of this door have said to nobody until now. Until it has a WebSocket,
+    /// it is there for a while only.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        key: Key,
+        arrival: &Arrival<'_>,
+    ) -> Result<(Arc<Seat>, Vec<String>), Refusal> {
+        let _coming = lock(&self.coming);
+        let seat = self.sit_down(key, arrival)?;
+        let said = self.take_said(&seat.key);
+        Ok((seat, said))
+    }
+
+    fn sit_down(self: &Arc<Self>, key: Key, arrival: &Arrival<'_>) -> Result<Arc<Seat>, Refusal> {
         let room = trefoil_room::room_name_for(&key.0).into_owned();
         let wish = Wish {
             door: DOOR,
@@ -118,23 +142,31 @@ impl Desk {
         let seat = Arc::new(Seat {
             key: key.clone(),
             inner: Mutex::new(Inner {
-                member: Member::new(others, waiting),
+                member: Member::new(others, waiting, arrival.answers),
                 guard: Guard::new(self.shared.config.guard_limits(), self.shared.now()),
                 stay: Some(stay),
                 writer: None,
             }),
             attached: watch::Sender::new(false),
+            heard: Notify::new(),
         });
         let before = lock(&self.seats).insert(key, seat.clone());
         if let Some(before) = before {
             before.end(LeaveReason::Replaced);
+            before.hang_up();
         }
         tokio::spawn(keep(Arc::downgrade(self), seat.clone(), words));
         Ok(seat)
     }
 
-    /// Ends a client's stay.
+    /// Ends a client's stay, and closes its WebSocket.
     pub(super) fn leave(&self, seat: &Arc<Seat>, reason: LeaveReason) {
+        self.stand_up(seat, reason);
+        seat.hang_up();
+    }
+
+    /// Ends a client's stay. Its WebSocket stays for a while: clients still say goodbye over it, and would find another way.
+    pub(super) fn stand_up(&self, seat: &Arc<Seat>, reason: LeaveReason) {
         let mut seats = lock(&self.seats);
         if seats.get(&seat.key).is_some_and(|there| Arc::ptr_eq(there, seat)) {
             seats.remove(&seat.key);
@@ -194,13 +226,49 @@ impl Seat {
         self.attached.send_replace(false);
     }
 
+    /// Whether the stay is over.
+    pub(super) fn is_over(&self) -> bool {
+        lock(&self.inner).stay.is_none()
+    }
+
     fn end(&self, reason: LeaveReason) {
-        let mut inner = lock(&self.inner);
-        // Without a writer its WebSocket closes.
-        inner.writer = None;
-        if let Some(stay) = inner.stay.take() {
+        let stay = lock(&self.inner).stay.take();
+        if let Some(stay) = stay {
             stay.leave(reason);
         }
+    }
+
+    /// Without a writer its WebSocket closes.
+    fn hang_up(&self) {
+        lock(&self.inner).writer = None;
+    }
+
+    /// It is told what was said before it came.
+    pub(super) fn hear_all(&self, said: &[String]) {
+        let mut inner = lock(&self.inner);
+        for text in said {
+            let acts = inner.member.heard(text);
+            act(&mut inner, acts);
+        }
+    }
+
+    /// What it has heard, once there is an offer in it.
+    pub(super) async fn offered(&self) -> Vec<String> {
+        loop {
+            let heard = self.heard.notified();
+            let offer = lock(&self.inner).member.take_offer();
+            if let Some(messages) = offer {
+                return messages;
+            }
+            heard.await;
+        }
+    }
+
+    /// It had time enough to make its connection.
+    fn listen(&self) {
+        let mut inner = lock(&self.inner);
+        let acts = inner.member.listen();
+        act(&mut inner, acts);
     }
 
     /// The room says something; `false` once the stay is over.
@@ -220,6 +288,8 @@ impl Seat {
             Word::Said(said) => heard(&mut inner.member, &said),
         };
         act(&mut inner, acts);
+        drop(inner);
+        self.heard.notify_waiters();
         true
     }
 }
@@ -276,7 +346,10 @@ async fn keep(desk: Weak<Desk>, seat: Arc<Seat>, mut words: mpsc::Receiver<Word>
             () = tokio::time::sleep_until(until), if !present => break,
         }
     }
-    if let Some(desk) = desk.upgrade() {
+    let Some(desk) = desk.upgrade() else { return };
+    if seat.is_over() {
+        desk.stand_up(&seat, LeaveReason::Left);
+    } else {
         desk.leave(&seat, LeaveReason::Timeout);
     }
 }

@@ -3,7 +3,7 @@
 mod collider;
 mod desk;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
@@ -29,6 +29,9 @@ use crate::{
     shared::{DEFAULT_NAMESPACE, Shared},
 };
 use desk::{Arrival, Desk, Key, Unsaid};
+
+/// How long the answer to a join waits for the offer of somebody who only makes one when another comes.
+const OFFER: Duration = Duration::from_millis(1500);
 
 /// What this door adds to the main port, and what it serves where it is alone.
 pub(super) fn routers(shared: &Arc<Shared>) -> (Router, Router) {
@@ -164,11 +167,16 @@ async fn join(
     let arrival = Arrival {
         token: asker.token(),
         host: asker.host.name.clone(),
+        answers: true,
     };
-    match desk.enter(key.clone(), &arrival) {
-        Ok(seat) => {
+    match desk.enter(key, &arrival) {
+        Ok((seat, mut messages)) => {
             let initiator = seat.is_initiator();
-            let messages = desk.take_said(&key);
+            if !initiator && messages.is_empty() {
+                // Clients drop an offer that comes before they have made their connection, but not one that is here.
+                let offered = tokio::time::timeout(OFFER, seat.offered()).await;
+                messages = offered.unwrap_or_default();
+            }
             let place = asker.place(Some(&room), Some(&client));
             let params = room_params(place, &asker.query, initiator, &messages);
             told("SUCCESS", Some(Value::Object(params)))
@@ -224,7 +232,7 @@ async fn message(State(desk): State<Arc<Desk>>, Path(key): Path<Key>, request: R
 
 async fn leave(State(desk): State<Arc<Desk>>, Path(key): Path<Key>) -> StatusCode {
     if let Some(seat) = desk.find(&key) {
-        desk.leave(&seat, LeaveReason::Left);
+        desk.stand_up(&seat, LeaveReason::Left);
     }
     StatusCode::OK
 }
