@@ -85,6 +85,9 @@ pub(crate) struct TokenArguments {
     /// moderator, speaker or viewer.
     #[arg(long, default_value = "speaker")]
     pub(crate) role: String,
+    /// They watch unseen: the others are not told of them, and all that they may do is subscribe.
+    #[arg(long)]
+    pub(crate) hidden: bool,
     /// How long the token is good for.
     #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
     pub(crate) ttl: u64,

@@ -31,6 +31,7 @@ fn token(arguments: &TokenArguments, now_seconds: u64) -> anyhow::Result<String>
         name: arguments.name.clone(),
         role: role(&arguments.role)?,
         permissions: None,
+        hidden: arguments.hidden,
         exp: now_seconds + arguments.ttl,
         nbf: None,
     };
@@ -76,6 +77,7 @@ mod tests {
             identity: "ann".to_owned(),
             name: Some("Ann".to_owned()),
             role: "moderator".to_owned(),
+            hidden: false,
             ttl: 60,
         }
     }

@@ -3,11 +3,11 @@
 use std::{
     net::IpAddr,
     sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context as _;
-use trefoil_net::{Batch, Poller, SocketOptions, UdpSocket};
+use trefoil_net::{Batch, Poller, SocketOptions, UdpSocket, nap};
 use trefoil_peer::{
     Engine,
     client::{Arrival, Heard, Receiver, ReceiverStats},
@@ -21,6 +21,9 @@ use super::{
 
 /// How long the thread waits at most, so that timers are not late and newcomers are seen.
 const WAIT: Duration = Duration::from_millis(5);
+/// So long packets gather at the sockets before they are read. A server on this machine pays for each time that it wakes
+/// this thread, which receivers elsewhere would not cost it; delays are taken from the kernel's note of the arrival.
+const GATHER: Duration = Duration::from_millis(1);
 /// Datagrams, or coalesced runs of them, that are read from one socket before the next has its turn.
 const READ: usize = 8;
 /// The longest datagram that media comes in.
@@ -48,6 +51,9 @@ impl Subscriber {
         };
         let socket = UdpSocket::bind((local, 0).into(), options)
             .with_context(|| format!("no UDP socket on {local}; raise `ulimit -n`"))?;
+        socket
+            .note_arrivals()
+            .context("the kernel does not note when datagrams come")?;
         Ok(Self {
             receiver: Receiver::new(engine, socket.local(), Instant::now()),
             socket,
@@ -121,6 +127,9 @@ pub(super) fn run(
         }
         let wait = thread.wait(&subscribers);
         let ready = poller.wait(Some(wait)).context("waiting for sockets")?;
+        if ready > 0 {
+            nap(GATHER);
+        }
         let tokens = (0..ready).filter_map(|index| poller.ready(index));
         let mut tally = Tally::default();
         for token in tokens.map(|ready| usize::try_from(ready.token).unwrap_or(usize::MAX)) {
@@ -167,11 +176,17 @@ impl Thread {
     fn receive(&mut self, subscriber: &mut Subscriber, tally: &mut Tally) {
         self.batch.make_room(READ);
         let slots = self.batch.receive(&subscriber.socket, READ).unwrap_or(0..0);
-        let now = Instant::now();
+        let (now, unix) = (Instant::now(), SystemTime::now());
         for slot in slots {
             let Some(received) = self.batch.received(slot) else {
                 continue;
             };
+            let waited = received.at.and_then(|at| unix.duration_since(at).ok());
+            let arrived = self
+                .shared
+                .clock
+                .elapsed_at(now)
+                .saturating_sub(waited.unwrap_or_default());
             for span in received.segments() {
                 let bytes = self.batch.bytes(span);
                 let Some(datagram) = self.scratch.get_mut(..bytes.len()) else {
@@ -190,8 +205,7 @@ impl Thread {
                     let payload = datagram.get(arrival.payload.clone()).unwrap_or_default();
                     let sent = stamp::sent(payload);
                     if let Some(sent) = sent {
-                        let elapsed = self.shared.clock.elapsed_at(now);
-                        tally.delay.record(elapsed.saturating_sub(sent));
+                        tally.delay.record(arrived.saturating_sub(sent));
                     }
                     note_frame(subscriber, &arrival, now, self.measure.freeze, tally);
                 }

@@ -78,7 +78,7 @@ impl Room {
     /// Asks where to signal, and whether everybody has a seat.
     fn look_inside(&mut self, people: usize) -> anyhow::Result<()> {
         let place = Place::parse(&self.url)?;
-        let bearer = self.token("load-0")?;
+        let bearer = self.token("load-0", false)?;
         let header = bearer.map(|token| format!("Authorization: Bearer {token}\r\n"));
         let guest = json!({"namespace": NAMESPACE, "room": self.name, "name": "load"});
         let body = if header.is_some() { json!({}) } else { guest };
@@ -109,7 +109,8 @@ impl Room {
         Ok(answer)
     }
 
-    fn token(&self, identity: &str) -> anyhow::Result<Option<String>> {
+    /// Those who only receive watch unseen, like the subscribers of other servers: nobody is told of each of them.
+    fn token(&self, identity: &str, hidden: bool) -> anyhow::Result<Option<String>> {
         let Some((key, secret)) = &self.key else {
             return Ok(None);
         };
@@ -123,6 +124,7 @@ impl Room {
             name: None,
             role: Role::Speaker,
             permissions: None,
+            hidden,
             exp: now + TOKEN_SECONDS,
             nbf: None,
         };
@@ -150,10 +152,10 @@ impl Room {
 }
 
 impl Call for Room {
-    fn enter(&mut self, number: usize, _publishes: bool) -> anyhow::Result<()> {
+    fn enter(&mut self, number: usize, publishes: bool) -> anyhow::Result<()> {
         let name = format!("load-{number}");
         let mut signals = Signals::open(&self.signalling, name.clone())?;
-        signals.say(&match self.token(&name)? {
+        signals.say(&match self.token(&name, !publishes)? {
             Some(token) => json!({"type": "join", "version": 1, "token": token}),
             None => {
                 json!({"type": "join", "version": 1, "namespace": NAMESPACE, "room": self.name, "name": name})

@@ -31,6 +31,9 @@ pub struct Claims {
     /// Permissions instead of the role's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
+    /// Whether they watch unseen: the others are not told of them, and all that they may do is subscribe.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
     /// It opens nothing from then on.
     pub exp: u64,
     /// It opens nothing before then.

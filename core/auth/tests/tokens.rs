@@ -35,6 +35,7 @@ fn claims() -> Claims {
         name: Some("Ann".into()),
         role: Role::Viewer,
         permissions: Some(vec![Permission::Message]),
+        hidden: false,
         exp: NOW + 600,
         nbf: None,
     }

@@ -19,7 +19,7 @@ impl Room {
         video: bool,
     ) -> Result<(), Refusal> {
         self.require(by, Permission::Moderate)?;
-        let member = self.members.get_mut(&target).ok_or(Refusal::NoSuchParticipant)?;
+        let member = self.seen(target)?;
         if audio || video {
             let change = MutedChange {
                 audio: audio.then_some(true),
@@ -51,12 +51,30 @@ impl Room {
         role: Role,
     ) -> Result<(), Refusal> {
         self.require(by, Permission::Moderate)?;
-        let member = self.members.get_mut(&target).ok_or(Refusal::NoSuchParticipant)?;
+        let member = self.seen(target)?;
         member.participant.role = role;
         member.participant.permissions = role.permissions();
         let updated = Event::Updated(member.participant.clone());
         self.tell(Audience::Everybody, updated);
         Ok(())
+    }
+
+    /// Whether `by` may decide something about `target`.
+    ///
+    /// # Errors
+    /// `forbidden`, `no_such_participant`.
+    pub fn may_moderate(&self, by: ParticipantId, target: ParticipantId) -> Result<(), Refusal> {
+        self.require(by, Permission::Moderate)?;
+        self.is_seen(target)
+            .then_some(())
+            .ok_or(Refusal::NoSuchParticipant)
+    }
+
+    /// Somebody whom the others know.
+    fn seen(&mut self, id: ParticipantId) -> Result<&mut crate::room::Member, Refusal> {
+        let member = self.members.get_mut(&id).ok_or(Refusal::NoSuchParticipant)?;
+        let seen = (!member.participant.hidden).then_some(&mut **member);
+        seen.ok_or(Refusal::NoSuchParticipant)
     }
 
     /// Locks the room for those who hold no seat, or opens it.

@@ -52,4 +52,6 @@ pub struct Participant {
     pub muted: Muted,
     /// Their connection is broken and their seat still held.
     pub away: bool,
+    /// Whether they watch unseen: only they themselves and administrators know of them.
+    pub hidden: bool,
 }

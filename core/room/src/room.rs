@@ -23,6 +23,8 @@ pub struct Entrance {
     pub role: Role,
     /// What they may do.
     pub permissions: Permissions,
+    /// Whether they watch unseen. Then all that they may do is subscribe, whatever `permissions` says.
+    pub hidden: bool,
 }
 
 /// A seat that was taken, or taken again.
@@ -64,6 +66,8 @@ pub enum Audience {
     Others(ParticipantId),
     /// Everybody, and also those who may yet resume.
     Everybody,
+    /// Nobody inside: it is about somebody who watches unseen, and only for what keeps account of the room.
+    Nobody,
 }
 
 /// Something that happened in the room.
@@ -218,7 +222,12 @@ impl Room {
             identity: entrance.identity.into(),
             name,
             role: entrance.role,
-            permissions: entrance.permissions,
+            permissions: if entrance.hidden {
+                [Permission::Subscribe].into_iter().collect()
+            } else {
+                entrance.permissions
+            },
+            hidden: entrance.hidden,
             muted: crate::Muted::default(),
             away: false,
         };
@@ -262,8 +271,8 @@ impl Room {
         };
         if member.lost.take().is_some() {
             member.participant.away = false;
-            let event = Event::Updated(member.participant.clone());
-            self.tell(Audience::Others(id), event);
+            let participant = member.participant.clone();
+            self.tell_others(Event::Updated(participant.clone()), &participant);
         }
         Ok(seat)
     }
@@ -272,9 +281,9 @@ impl Room {
     pub fn leave(&mut self, id: ParticipantId, reason: LeaveReason, now: Moment) {
         if self.gone.remove(&id).is_some() {
             self.tell(Audience::One(id), Event::Ended(reason));
-        } else if self.stand_up(id, now).is_some() {
+        } else if let Some(member) = self.stand_up(id, now) {
             self.tell(Audience::One(id), Event::Ended(reason));
-            self.tell(Audience::Others(id), Event::Left { id, reason });
+            self.tell_others(Event::Left { id, reason }, &member.participant);
         }
     }
 
@@ -287,8 +296,8 @@ impl Room {
         let (free_at, forget_at) = (heard + rules.seat_freed_after, now + rules.resume_window);
         member.lost = Some(Lost { free_at, forget_at });
         member.participant.away = true;
-        let event = Event::Updated(member.participant.clone());
-        self.tell(Audience::Others(id), event);
+        let participant = member.participant.clone();
+        self.tell_others(Event::Updated(participant.clone()), &participant);
     }
 
     /// Whether `from` may send something to `to` alone. What it is, a room does not know.
@@ -296,8 +305,7 @@ impl Room {
     /// # Errors
     /// `no_such_participant`.
     pub fn route_signal(&self, from: ParticipantId, to: ParticipantId) -> Result<(), Refusal> {
-        let both = self.members.contains_key(&from) && self.members.contains_key(&to);
-        if both {
+        if self.is_seen(from) && self.is_seen(to) {
             Ok(())
         } else {
             Err(Refusal::NoSuchParticipant)
@@ -328,8 +336,8 @@ impl Room {
             member.participant.name = name.into();
         }
         member.participant.muted = member.participant.muted.after(muted);
-        let event = Event::Updated(member.participant.clone());
-        self.tell(Audience::Others(id), event);
+        let participant = member.participant.clone();
+        self.tell_others(Event::Updated(participant.clone()), &participant);
         Ok(())
     }
 
@@ -357,6 +365,22 @@ impl Room {
 
     pub(crate) fn tell(&mut self, to: Audience, event: Event) {
         self.outputs.push_back(Output { to, event });
+    }
+
+    /// Tells the others something of `about`; nobody, where they watch unseen.
+    pub(crate) fn tell_others(&mut self, event: Event, about: &Participant) {
+        let to = if about.hidden {
+            Audience::Nobody
+        } else {
+            Audience::Others(about.id)
+        };
+        self.tell(to, event);
+    }
+
+    /// Whether `id` has a seat and the others know it.
+    pub(crate) fn is_seen(&self, id: ParticipantId) -> bool {
+        self.participant(id)
+            .is_some_and(|participant| !participant.hidden)
     }
 
     pub(crate) fn require(&self, id: ParticipantId, permission: Permission) -> Result<(), Refusal> {
@@ -393,7 +417,7 @@ impl Room {
             id: participant.id,
             secret: ResumeSecret(self.ids.next_bytes()),
         };
-        self.tell(Audience::Others(seat.id), Event::Joined(participant.clone()));
+        self.tell_others(Event::Joined(participant.clone()), &participant);
         self.seats.insert(participant.identity.clone(), seat.id);
         self.members.insert(
             seat.id,
@@ -414,7 +438,9 @@ impl Room {
     /// Whether media should go through a server, where the room may choose.
     fn is_crowded(&self) -> bool {
         let choose = self.view.settings.topology == Topology::Auto && self.rules.media_server;
-        choose && (self.view.crowded || self.members.len() > 2)
+        // Whoever watches unseen cannot be sent anything by the others.
+        let unseen = || self.participants().any(|participant| participant.hidden);
+        choose && (self.view.crowded || self.members.len() > 2 || unseen())
     }
 
     fn new_id(&mut self) -> ParticipantId {

@@ -91,7 +91,7 @@ impl Rules {
     pub const fn may_be(self, topology: Topology) -> Result<(), Refusal> {
         match topology {
             Topology::P2p | Topology::Auto => Ok(()),
-            Topology::Sfu if self.media_server => Ok(()),
+            Topology::Sfu | Topology::Mixed if self.media_server => Ok(()),
             Topology::Sfu | Topology::Mixed => Err(Refusal::UnsupportedTopology(topology)),
         }
     }

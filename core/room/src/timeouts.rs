@@ -1,6 +1,6 @@
 //! What time alone does to a room.
 
-use crate::{Audience, Event, LeaveReason, Moment, Room, room::Member};
+use crate::{Event, LeaveReason, Moment, Room, room::Member};
 
 /// Why a room wants to be asked again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -54,13 +54,8 @@ impl Room {
             let Some(member) = self.stand_up(id, now) else {
                 break;
             };
-            self.tell(
-                Audience::Others(id),
-                Event::Left {
-                    id,
-                    reason: LeaveReason::Timeout,
-                },
-            );
+            let reason = LeaveReason::Timeout;
+            self.tell_others(Event::Left { id, reason }, &member.participant);
             self.gone.insert(id, member);
         }
         let forget = |member: &Member| member.lost.is_none_or(|lost| lost.forget_at <= now);

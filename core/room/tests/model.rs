@@ -70,6 +70,7 @@ fn obey(room: &mut Room, seats: &mut Vec<Seat>, now: &mut Moment, command: Comma
                 identity,
                 role,
                 permissions: role.permissions(),
+                hidden: false,
             };
             seats.extend(room.join(entrance, *now).ok());
         }

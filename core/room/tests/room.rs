@@ -10,10 +10,10 @@
 mod support;
 
 use support::*;
-use trefoil_auth::Role;
+use trefoil_auth::{Permission, Role};
 use trefoil_room::{
-    Audience, Entrance, Event, LeaveReason, Muted, MutedChange, Output, ParticipantId, Refusal,
-    SettingsChange, Topology,
+    Audience, Entrance, Event, LeaveReason, Muted, MutedChange, Output, ParticipantId, Refusal, Room,
+    RoomSettings, RoomView, Rules, SettingsChange, Topology,
 };
 
 #[test]
@@ -145,6 +145,7 @@ fn without_the_permission_nothing_is_moderated_and_nothing_is_said_to_all() {
     assert_eq!(told(&mut room), []);
     let nothing = Entrance {
         permissions: [].into_iter().collect(),
+        hidden: false,
         ..somebody("bob", Role::Moderator)
     };
     let bob = room.join(nothing, at(1)).unwrap();
@@ -289,4 +290,64 @@ fn every_refusal_says_what_to_do_and_has_a_code_of_its_own() {
             "{refusal}: what is wrong; what to do"
         );
     }
+}
+
+#[test]
+fn nobody_is_told_of_somebody_who_watches_unseen() {
+    let (mut room, moderator, speaker) = two();
+    let hidden = Entrance {
+        hidden: true,
+        ..somebody("eve", Role::Moderator)
+    };
+    let eve = room.join(hidden, at(1)).unwrap();
+    let known = room.participant(eve.id).unwrap().clone();
+    assert!(known.hidden && known.permissions == [Permission::Subscribe].into_iter().collect());
+    assert_eq!(
+        told(&mut room),
+        [Output {
+            to: Audience::Nobody,
+            event: Event::Joined(known)
+        }]
+    );
+    for (from, to) in [(speaker, eve), (eve, speaker)] {
+        assert_eq!(room.route_signal(from.id, to.id), Err(Refusal::NoSuchParticipant));
+    }
+    assert_eq!(
+        room.change_role(eve.id, moderator.id, Role::Speaker),
+        Err(Refusal::NoSuchParticipant)
+    );
+    assert_eq!(
+        room.mute(eve.id, moderator.id, true, true),
+        Err(Refusal::NoSuchParticipant)
+    );
+    assert_eq!(room.route_message(eve.id), Err(Refusal::Forbidden("message")));
+    room.connection_lost(eve.id, at(1), at(2));
+    room.leave(eve.id, LeaveReason::Left, at(3));
+    let heard = told(&mut room);
+    let others = |output: &&Output| !matches!(output.to, Audience::Nobody | Audience::One(_));
+    assert_eq!(heard.iter().filter(others).count(), 0, "{heard:?}");
+}
+
+#[test]
+fn where_somebody_watches_unseen_media_goes_through_the_server() {
+    let view = RoomView {
+        settings: RoomSettings {
+            topology: Topology::Auto,
+            ..SETTINGS
+        },
+        ..room().view().clone()
+    };
+    let rules = Rules {
+        media_server: true,
+        ..Rules::default()
+    };
+    let mut room = Room::new(view, rules, [7; 32], at(0));
+    join(&mut room, "ann").unwrap();
+    assert_eq!(room.view().topology(), Topology::P2p);
+    let hidden = Entrance {
+        hidden: true,
+        ..somebody("eve", Role::Viewer)
+    };
+    room.join(hidden, at(1)).unwrap();
+    assert_eq!(room.view().topology(), Topology::Sfu);
 }

@@ -17,6 +17,7 @@ mod header;
 mod malformed;
 mod packet;
 mod peek;
+pub mod red;
 pub mod rtcp;
 pub mod rtx;
 mod sps;

@@ -7,3 +7,8 @@ pub struct MemberId(pub u64);
 /// One published track; never used twice by one router.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TrackId(pub u32);
+
+impl TrackId {
+    /// No published track: what others sent, mixed into one.
+    pub const MIX: Self = Self(0);
+}

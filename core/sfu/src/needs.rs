@@ -19,7 +19,8 @@ impl Router {
         }
     }
 
-    fn ask_for_keyframe(&mut self, id: TrackId, encoding: u8, now: Duration) {
+    /// A keyframe of an encoding is wanted: it is asked for, unless that was done just now.
+    pub fn ask_for_keyframe(&mut self, id: TrackId, encoding: u8, now: Duration) {
         let interval = self.settings.keyframe_interval;
         let of = self
             .tracks
@@ -75,6 +76,11 @@ impl Router {
                 .subscriptions
                 .iter()
                 .fold(0, |bits, subscription| bits | wanted(subscription));
+            let all = ((1_u16 << track.encodings.len().min(8)) - 1) as u8;
+            let wanted = track
+                .linked
+                .iter()
+                .fold(wanted, |bits, (_, linked)| bits | (linked & all));
             let more = wanted & !track.needed != 0;
             if wanted == track.needed {
                 track.unneeded_since = None;

@@ -23,6 +23,8 @@ pub struct RouterSettings {
     pub pause_after: Duration,
     /// Tracks of one member.
     pub tracks_limit: usize,
+    /// The number of the first track; of the others those that follow. Routers that share a room count from far apart.
+    pub first_track: u32,
 }
 
 impl Default for RouterSettings {
@@ -32,6 +34,7 @@ impl Default for RouterSettings {
             keyframe_interval: Duration::from_millis(500),
             pause_after: Duration::from_secs(4),
             tracks_limit: 16,
+            first_track: 1,
         }
     }
 }
@@ -81,7 +84,7 @@ impl Router {
             tracks: BTreeMap::new(),
             subscribers: BTreeMap::new(),
             speakers: Speakers::default(),
-            next_track: 1,
+            next_track: settings.first_track,
             next_tick: Duration::ZERO,
             ticks: 0,
             outputs: VecDeque::new(),
@@ -102,6 +105,31 @@ impl Router {
         self.tracks.insert(id, Track::new(id, info));
         self.unsettle_all();
         Some(id)
+    }
+
+    /// A track that is published at another router, which numbered it; `false` if it is there already.
+    pub fn adopt(&mut self, id: TrackId, info: TrackInfo) -> bool {
+        let new = !self.tracks.contains_key(&id);
+        if new {
+            self.tracks.insert(id, Track::new(id, info));
+            self.unsettle_all();
+        }
+        new
+    }
+
+    /// These encodings of a track, a bit for each, are needed at another router, which `link` leads to.
+    pub fn set_linked(&mut self, id: TrackId, link: u8, encodings: u8) {
+        if let Some(track) = self.tracks.get_mut(&id) {
+            track.linked.retain(|(known, _)| *known != link);
+            track.linked.push((link, encodings));
+        }
+    }
+
+    /// Nothing is needed any more where `link` leads to.
+    pub fn unlink(&mut self, link: u8) {
+        for track in self.tracks.values_mut() {
+            track.linked.retain(|(known, _)| *known != link);
+        }
     }
 
     /// A track is gone.
@@ -177,6 +205,18 @@ impl Router {
             }
             subscriber.view = view;
             (subscriber.unsettled, subscriber.unshared) = (true, true);
+        }
+    }
+
+    /// Whether somebody receives no sound from here, since they want none or hear a mix.
+    pub fn set_deaf(&mut self, member: MemberId, deaf: bool) {
+        if let Some(subscriber) = self
+            .subscribers
+            .get_mut(&member)
+            .filter(|known| known.deaf != deaf)
+        {
+            subscriber.deaf = deaf;
+            subscriber.unsettled = true;
         }
     }
 

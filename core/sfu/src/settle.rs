@@ -21,7 +21,11 @@ impl Router {
             return;
         };
         let wanted = [
-            self.sounds_for(member, &subscriber.capabilities),
+            if subscriber.deaf {
+                Vec::new()
+            } else {
+                self.sounds_for(member, &subscriber.capabilities)
+            },
             self.pictures_for(member, subscriber),
         ];
         let mut changed = false;

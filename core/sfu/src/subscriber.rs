@@ -26,6 +26,8 @@ pub(crate) struct Subscriber {
     /// Those for sound, then those for video.
     pub(crate) slots: Vec<Slot>,
     pub(crate) view: View,
+    /// They receive no sound from here: none at all, or a mix.
+    pub(crate) deaf: bool,
     /// Bits a second for everything.
     pub(crate) budget: u64,
     /// What of it was shared last.
@@ -43,6 +45,7 @@ impl Subscriber {
         let mut subscriber = Self {
             slots: Vec::new(),
             view: View::Everything,
+            deaf: false,
             budget,
             shared: budget,
             demand: 0,

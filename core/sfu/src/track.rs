@@ -108,6 +108,8 @@ pub struct Track {
     /// Since when less than `needed` would do.
     pub(crate) unneeded_since: Option<Duration>,
     pub(crate) subscriptions: Vec<Subscription>,
+    /// By link to another router, a bit for each encoding that is needed there.
+    pub(crate) linked: Vec<(u8, u8)>,
 }
 
 /// Something that could be forwarded, at what rate and of what height.
@@ -132,6 +134,7 @@ impl Track {
             needed: ((1_u16 << encodings) - 1) as u8,
             unneeded_since: None,
             subscriptions: Vec::new(),
+            linked: Vec::new(),
         }
     }
 
@@ -151,6 +154,21 @@ impl Track {
     #[must_use]
     pub const fn is_muted(&self) -> bool {
         self.muted
+    }
+
+    /// The links to other routers at which this encoding is needed.
+    pub fn links(&self, encoding: u8) -> impl Iterator<Item = u8> {
+        let needed = self
+            .linked
+            .iter()
+            .filter(move |(_, encodings)| encodings >> encoding.min(7) & 1 == 1);
+        needed.map(|(link, _)| *link)
+    }
+
+    /// Who alone may subscribe; everybody where it is `None`.
+    #[must_use]
+    pub const fn allowed(&self) -> Option<&BTreeSet<MemberId>> {
+        self.allowed.as_ref()
     }
 
     /// The size of the largest encoding that was seen.

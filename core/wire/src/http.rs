@@ -89,6 +89,9 @@ pub struct TokenRequest {
     /// Permissions instead of the role's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<Permission>>,
+    /// Whether they watch unseen: the others are not told of them, and all that they may do is subscribe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<bool>,
     /// For how long it opens the room; the configured time where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u64>,

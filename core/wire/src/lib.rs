@@ -13,7 +13,7 @@ mod signal;
 pub use client::{ClientMessage, Join, JoinResume, Unreadable};
 pub use depth::{DEPTH_LIMIT, is_too_deep};
 pub use media::{
-    LimitedBy, MediaAsk, PublishedSource, PublishedTrack, Reception, ShownTrack, Speaker, TrackKind,
+    HeardAs, LimitedBy, MediaAsk, PublishedSource, PublishedTrack, Reception, ShownTrack, Speaker, TrackKind,
     TrackPlace, TrackReception, TrackSource, Transport,
 };
 pub use server::{Joined, Refused, Resume, ServerMessage, relayed};

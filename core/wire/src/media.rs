@@ -1,5 +1,7 @@
 //! Messages between a participant and the media server: offers and answers, tracks, what is shown and how it arrives.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What a participant asks of the media server.
@@ -37,6 +39,39 @@ pub enum MediaAsk {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tracks: Option<Vec<ShownTrack>>,
     },
+    /// How you want to hear; what is left out stays as it is.
+    Hear {
+        /// All others in one stream, or each in one of their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        audio: Option<HeardAs>,
+        /// Nothing at all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deafened: Option<bool>,
+        /// The mix in two channels, everybody at their place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stereo: Option<bool>,
+        /// Bits a second of the mix.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        bitrate: Option<u32>,
+        /// Of the mix's encoder: 0 (cheap) to 10.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        complexity: Option<u8>,
+        /// By participant, how loud in the mix: percent, at most 800.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        volumes: BTreeMap<String, u16>,
+    },
+    /// How you, or for moderators somebody else, are heard in the mix; what is left out stays as it is.
+    Voice {
+        /// Who; you where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        participant: Option<String>,
+        /// How loud: percent, at most 800.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        volume: Option<u16>,
+        /// Where, for those who hear two channels: -100 is left, 100 is right.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<i8>,
+    },
     /// Who may receive a track.
     Allow {
         /// One of yours.
@@ -49,7 +84,7 @@ pub enum MediaAsk {
 
 impl MediaAsk {
     /// The types of all these messages.
-    pub const TYPES: [&'static str; 5] = ["publish", "subscribe", "answer", "view", "allow"];
+    pub const TYPES: [&'static str; 7] = ["publish", "subscribe", "answer", "view", "hear", "voice", "allow"];
 
     /// The message's `type`.
     #[must_use]
@@ -59,9 +94,21 @@ impl MediaAsk {
             Self::Subscribe { .. } => "subscribe",
             Self::Answer { .. } => "answer",
             Self::View { .. } => "view",
+            Self::Hear { .. } => "hear",
+            Self::Voice { .. } => "voice",
             Self::Allow { .. } => "allow",
         }
     }
+}
+
+/// How others are heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeardAs {
+    /// All but oneself in one stream.
+    Mixed,
+    /// Each in one of their own.
+    Separate,
 }
 
 /// What is sent in one m= section.

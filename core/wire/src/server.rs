@@ -119,6 +119,8 @@ pub enum ServerMessage {
     },
     /// How you receive.
     Reception(Reception),
+    /// You speak, but are muted: nobody hears it.
+    TalkingMuted,
     /// A transport to the media server is gone; begin anew.
     MediaLost {
         /// Which.

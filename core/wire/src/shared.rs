@@ -91,6 +91,9 @@ pub struct Participant {
     pub muted: Muted,
     /// Their connection is broken and their seat still held.
     pub away: bool,
+    /// They watch unseen; only they themselves and administrators are told of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
 }
 
 /// What everybody in a room may know of it.

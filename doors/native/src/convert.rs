@@ -22,6 +22,7 @@ pub fn participant_of(participant: &Participant) -> wire::Participant {
             video: participant.muted.video,
         },
         away: participant.away,
+        hidden: participant.hidden,
     }
 }
 

@@ -4,10 +4,9 @@ use std::{collections::BTreeMap, task::Waker};
 
 use bytes::Bytes;
 use trefoil_room::{
-    Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, ResumeSecret, Room,
-    Seat,
+    Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, Room, Seat,
 };
-use trefoil_wire::{IceServer, Joined, MediaAsk, Resume, ServerMessage};
+use trefoil_wire::{IceServer, MediaAsk, ServerMessage};
 
 use crate::{
     Outbox, OutboxLimits, Overflow, Refusal, ResumeToken, close_code,
@@ -41,8 +40,8 @@ pub trait Outside {
 /// What the media server is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MediaWord<'a> {
-    /// They are there, or something about them has changed.
-    Is(&'a Participant),
+    /// They are there, or something about them has changed; whether they hear the room mixed unless they ask otherwise.
+    Is(&'a Participant, bool),
     /// They are gone.
     Gone,
     /// They ask for something.
@@ -96,7 +95,7 @@ pub struct Hall {
     pub(crate) sessions: BTreeMap<ParticipantId, Box<Session>>,
     /// Those who came in through other doors.
     pub(crate) visitors: BTreeMap<ParticipantId, Guest>,
-    settings: HallSettings,
+    pub(crate) settings: HallSettings,
     /// Who must be woken once the hall is no longer locked.
     wakes: Vec<Waker>,
     pub(crate) overflowed: Vec<ParticipantId>,
@@ -154,6 +153,7 @@ impl Hall {
         now: Moment,
     ) -> Result<Attachment, Refusal> {
         self.has_seat(&entrance.identity, false)?;
+        self.may_watch(&entrance)?;
         let seat = self.room.join(entrance, now)?;
         // What led to this seat is told to the others; the newcomer is told how it is now.
         self.dispatch(outside, now);
@@ -342,6 +342,7 @@ impl Hall {
             Audience::One(id) => self.push(id, message),
             Audience::Others(but) => self.push_all(Some(but), &message),
             Audience::Everybody => self.push_all(None, &message),
+            Audience::Nobody => {}
         }
     }
 
@@ -401,42 +402,6 @@ impl Hall {
         let joined = self.joined(id, secret, resumed, received, outside);
         self.push_express(id, text(&ServerMessage::Joined(Box::new(joined))));
         Attachment { id, epoch }
-    }
-
-    fn joined(
-        &self,
-        id: ParticipantId,
-        secret: ResumeSecret,
-        resumed: bool,
-        received: u64,
-        outside: &impl Outside,
-    ) -> Joined {
-        let identity = self
-            .room
-            .participant(id)
-            .map(|participant| participant.identity.clone());
-        let (ice_servers, ice_ttl_seconds) = outside.ice_servers(identity.as_deref().unwrap_or_default());
-        let token = ResumeToken {
-            hall: self.settings.key,
-            id,
-            secret,
-        }
-        .to_text();
-        Joined {
-            version: trefoil_wire::VERSION,
-            resumed,
-            you: id.to_string(),
-            resume: Resume {
-                token,
-                window_seconds: self.settings.window_seconds,
-                received,
-            },
-            room: room_of(self.room.view()),
-            participants: self.room.participants().map(participant_of).collect(),
-            ice_servers,
-            ice_ttl_seconds,
-            heartbeat_seconds: self.settings.heartbeat_seconds,
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod convert;
 mod guard;
 mod hall;
+mod joined;
 mod media;
 mod outbox;
 mod receive;

@@ -12,9 +12,10 @@ impl Hall {
             return;
         }
         let key = self.key();
+        let mixed = self.room.view().topology() == Topology::Mixed;
         match (event, to) {
             (Event::Joined(participant) | Event::Updated(participant), _) => {
-                outside.media(key, participant.id, MediaWord::Is(participant));
+                outside.media(key, participant.id, MediaWord::Is(participant, mixed));
             }
             (Event::Left { id, .. }, _) => {
                 outside.media(key, *id, MediaWord::Gone);
@@ -24,7 +25,7 @@ impl Hall {
             }
             (Event::RoomUpdated(_), _) => {
                 for participant in self.room.participants() {
-                    outside.media(key, participant.id, MediaWord::Is(participant));
+                    outside.media(key, participant.id, MediaWord::Is(participant, mixed));
                 }
             }
             (Event::Mute { .. } | Event::Ended(_), _) => {}

@@ -135,11 +135,30 @@ impl Hall {
     /// The media server answers for itself; here it is only whether there is one.
     fn ask_media(&self, me: ParticipantId, ask: MediaAsk, outside: &impl Outside) -> Result<(), Refusal> {
         let through_it = self.room.view().topology() != Topology::P2p;
-        if through_it && outside.media(self.key(), me, MediaWord::Asks(ask)) {
+        let whose = match &ask {
+            MediaAsk::Voice {
+                participant: Some(participant),
+                ..
+            } => self.heard_by_the_will_of(me, addressed(participant)?)?,
+            _ => me,
+        };
+        if through_it && outside.media(self.key(), whose, MediaWord::Asks(ask)) {
             Ok(())
         } else {
             Err(Refusal::NoMediaServer)
         }
+    }
+
+    /// How somebody else is heard is for moderators to say.
+    fn heard_by_the_will_of(
+        &self,
+        me: ParticipantId,
+        whose: ParticipantId,
+    ) -> Result<ParticipantId, Refusal> {
+        if whose != me {
+            self.room.may_moderate(me, whose)?;
+        }
+        Ok(whose)
     }
 
     fn signal(&mut self, me: ParticipantId, to: &str, data: &RawValue) -> Result<(), Refusal> {

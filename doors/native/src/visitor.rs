@@ -90,6 +90,14 @@ impl Hall {
         }
     }
 
+    /// Whether somebody may come in who watches unseen: that needs the media server, which visitors cannot use.
+    pub(crate) fn may_watch(&self, entrance: &Entrance) -> Result<(), Refusal> {
+        if entrance.hidden && !self.visitors.is_empty() {
+            return Err(Refusal::Room(RoomRefusal::RoomFull { limit: SEATS }));
+        }
+        Ok(())
+    }
+
     /// Whether whoever lost the seat `id` may take it again; it may be taken where visitors are.
     pub(crate) fn may_sit_again(&self, id: ParticipantId) -> Result<(), Refusal> {
         if self.room.participant(id).is_some() {
@@ -119,6 +127,10 @@ impl Hall {
         now: Moment,
     ) -> Result<ParticipantId, Refusal> {
         self.has_seat(&entrance.identity, true)?;
+        if entrance.hidden {
+            // Their clients know no other way than to send.
+            return Err(Refusal::Room(RoomRefusal::Forbidden("publish")));
+        }
         let seat = self.room.join(entrance, now)?;
         self.dispatch(outside, now);
         self.visitors.insert(
@@ -229,6 +241,7 @@ impl Hall {
             Audience::One(id) => vec![id],
             Audience::Others(but) => self.visitors.keys().copied().filter(|id| *id != but).collect(),
             Audience::Everybody => self.visitors.keys().copied().collect(),
+            Audience::Nobody => Vec::new(),
         };
         for id in concerned {
             self.tell(id, Word::Event(event.clone()));

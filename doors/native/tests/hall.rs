@@ -51,6 +51,25 @@ fn a_signal_reaches_the_one_it_is_for_verbatim_and_nobody_else() {
 }
 
 #[test]
+fn whoever_watches_unseen_sees_the_others_and_is_in_nobodys_list() {
+    let mut scene = Scene::new();
+    let ann = scene.join("ann", Role::Speaker);
+    scene.hear(&ann);
+    let eve = scene.join_hidden("eve");
+    let inside = eve.joined["participants"].as_array().unwrap();
+    let hidden: Vec<_> = inside
+        .iter()
+        .filter(|one| one["hidden"] == json!(true))
+        .map(|one| &one["id"])
+        .collect();
+    assert_eq!((inside.len(), hidden), (2, vec![&eve.joined["you"]]));
+    let bob = scene.join("bob", Role::Speaker);
+    assert_eq!(bob.joined["participants"].as_array().unwrap().len(), 2);
+    assert_eq!(scene.hear(&eve)[0]["type"], "participant_joined");
+    assert_eq!(scene.hear(&ann).len(), 1, "Ann is told of Bob only");
+}
+
+#[test]
 fn what_moderators_do_is_told_in_protocol_words() {
     let mut scene = Scene::new();
     let mut moderator = scene.join("mo", Role::Moderator);

@@ -61,6 +61,7 @@ fn entrance(identity: &str) -> Entrance {
         name: identity.into(),
         role: Role::Speaker,
         permissions: Role::Speaker.permissions(),
+        hidden: false,
     }
 }
 
@@ -176,6 +177,21 @@ fn a_room_with_a_visitor_is_a_room_for_two_whoever_comes() {
     let refused = scene.hall.join(entrance("dan"), &scene.world, scene.now).err();
     assert_eq!(refused, Some(FULL));
     assert_eq!(scene.hall.may_join("dan", false, scene.now), Err(FULL));
+    let unseen = Entrance {
+        hidden: true,
+        ..entrance("bob")
+    };
+    assert_eq!(
+        scene.hall.join(unseen.clone(), &scene.world, scene.now).err(),
+        Some(FULL)
+    );
+    let refused = Scene::new()
+        .hall
+        .visit(unseen, Box::new(Ear::default()), &scene.world, scene.now);
+    assert_eq!(
+        refused.err(),
+        Some(Refusal::Room(RoomRefusal::Forbidden("publish")))
+    );
     // Who has a seat may take it again.
     assert_eq!(scene.hall.may_join("bob", false, scene.now), Ok(()));
 }

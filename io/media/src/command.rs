@@ -51,6 +51,37 @@ pub struct ViewWish {
     pub priority: u8,
 }
 
+/// How somebody wants to hear; what is `None` stays as it is.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct HearWish {
+    /// All voices but their own in one stream, rather than each in one of its own.
+    pub mixed: Option<bool>,
+    /// Nothing at all.
+    pub deafened: Option<bool>,
+    /// The mix in two channels, everybody at their place.
+    pub stereo: Option<bool>,
+    /// Of the mix.
+    pub bits_per_second: Option<u32>,
+    /// Of its encoder: 0 (cheap) to 10.
+    pub complexity: Option<u8>,
+    /// By participant, how loud in the mix: 0 to 8, 1 as they are.
+    pub volumes: Vec<(u64, f32)>,
+}
+
+impl HearWish {
+    /// Volumes that are kept for one listener.
+    pub const VOLUMES: usize = 256;
+}
+
+/// How somebody is heard in the mix; what is `None` stays as it is.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct VoiceWish {
+    /// How loud: 0 to 8, 1 as they are.
+    pub gain: Option<f32>,
+    /// Where, for those who hear two channels: -1 is left, 1 is right.
+    pub place: Option<f32>,
+}
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub enum Ask {
@@ -62,6 +93,8 @@ pub enum Ask {
         rights: Rights,
         /// What they have turned off.
         muted: MuteState,
+        /// Whether they hear the room mixed unless they ask otherwise.
+        mixed: bool,
     },
     /// They are gone.
     Leave,
@@ -88,6 +121,10 @@ pub enum Ask {
     },
     /// What they show; `None` for everything there is.
     View(Option<Vec<ViewWish>>),
+    /// How they want to hear.
+    Hear(HearWish),
+    /// How they are heard in the mix.
+    Voice(VoiceWish),
     /// Who may receive one of their tracks; `None` for everybody.
     Allow {
         /// Which.
@@ -167,6 +204,8 @@ pub enum Told {
         /// Whether it is not allowed, rather than not understood.
         forbidden: bool,
     },
+    /// You speak, but are muted: nobody hears it.
+    TalksMuted,
     /// A transport is gone and must be begun anew: `publish` or `subscribe`.
     Lost(&'static str),
 }

@@ -21,6 +21,8 @@ pub struct MediaConfig {
     pub tcp: bool,
     /// Threads, each with its own rooms; 0 for one a core.
     pub workers: usize,
+    /// People of one room that one worker serves before the next one helps.
+    pub room_share: u32,
     /// Places for sound in which a client receives, unless it asks otherwise. Where more people are in the room, those
     /// who speak are heard.
     pub audio_slots: u8,
@@ -38,6 +40,13 @@ pub struct MediaConfig {
     pub subscribe_bits_per_second: u64,
     /// A client that is not heard for so many seconds is gone: its transport is closed.
     pub silence_seconds: u32,
+    /// So many of those who speak are heard in a mix at once.
+    pub mixed_talkers: usize,
+    /// While a worker is busy, it lets packets gather for so long, so that more of them leave with one system call; 0 for
+    /// never.
+    pub gather_microseconds: u32,
+    /// Count what each room and each track carries, for `/metrics`. Names of rooms are shown there.
+    pub detailed_metrics: bool,
     /// Bytes of the receive and send buffers of each socket, as far as the system allows.
     pub buffer_bytes: usize,
 }
@@ -53,6 +62,7 @@ impl Default for MediaConfig {
             external_addresses: Vec::new(),
             tcp: true,
             workers: 0,
+            room_share: 100,
             audio_slots: 8,
             video_slots: 12,
             slots_limit: 48,
@@ -61,6 +71,9 @@ impl Default for MediaConfig {
             start_bits_per_second: 600_000,
             subscribe_bits_per_second: 20_000_000,
             silence_seconds: 30,
+            mixed_talkers: 3,
+            gather_microseconds: 2000,
+            detailed_metrics: false,
             buffer_bytes: 4 * 1024 * 1024,
         }
     }
@@ -85,6 +98,10 @@ impl MediaConfig {
             self.workers
         );
         ensure!(
+            self.room_share >= 1,
+            "media.room_share is 0: nobody could be served"
+        );
+        ensure!(
             self.audio_slots <= self.slots_limit
                 && self.video_slots <= self.slots_limit
                 && self.slots_limit <= 64,
@@ -99,6 +116,16 @@ impl MediaConfig {
             (1..=3600).contains(&self.silence_seconds),
             "media.silence_seconds is {}, but must be 1 to 3600; clients speak every few seconds",
             self.silence_seconds
+        );
+        ensure!(
+            (1..=64).contains(&self.mixed_talkers),
+            "media.mixed_talkers is {}, but must be 1 to 64",
+            self.mixed_talkers
+        );
+        ensure!(
+            self.gather_microseconds <= 10_000,
+            "media.gather_microseconds is {}, but must not be more than 10000: everybody hears everybody so much later",
+            self.gather_microseconds
         );
         ensure!(
             self.start_bits_per_second <= self.subscribe_bits_per_second,

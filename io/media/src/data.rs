@@ -4,12 +4,24 @@
 //! else), each as a byte of length and the participant's id, then the payload. From the server: the flags, a byte of length
 //! and the sender's id, then the payload.
 
+use std::sync::Arc;
+
 use trefoil_peer::{Channel, DataSent};
 
-use crate::worker::Worker;
+use crate::{spread::RoomWord, worker::Worker};
 
 /// Recipients that one message may name.
 const RECIPIENTS: usize = 64;
+
+/// A message on its way to those who receive it.
+#[derive(Clone, Debug)]
+pub(crate) struct DataMessage {
+    pub(crate) channel: Channel,
+    /// By id, to whom; everybody else where it is empty.
+    pub(crate) to: Arc<[Vec<u8>]>,
+    /// As they get it.
+    pub(crate) bytes: Arc<[u8]>,
+}
 
 /// A message as a client sent it.
 #[derive(PartialEq, Eq, Debug)]
@@ -49,25 +61,43 @@ impl Worker {
             self.meters.data_dropped += 1;
             return;
         };
-        let Some(room) = self.rooms.get(known.room) else {
-            return;
-        };
-        let named = |other: u32| {
-            let name = self.members.get(other).map(|other| other.name.as_bytes());
-            parcel.to.is_empty() || parcel.to.iter().any(|to| Some(*to) == name)
-        };
-        let to: Vec<u32> = room
-            .members
-            .iter()
-            .copied()
-            .filter(|other| *other != member && named(*other))
-            .collect();
         let mut wrapped = vec![parcel.flags, name.len() as u8];
         wrapped.extend_from_slice(name.as_bytes());
         wrapped.extend_from_slice(parcel.payload);
-        for other in to {
-            self.send_data(other, channel, &wrapped);
+        let message = DataMessage {
+            channel,
+            to: parcel.to.iter().map(|name| name.to_vec()).collect(),
+            bytes: wrapped.into(),
+        };
+        let room = known.room;
+        self.deliver_data(room, Some(member), None, &message);
+    }
+
+    /// Gives a message to those here whom it names, and to the other parts of the room; `but` and the link `from` have it
+    /// already.
+    pub(crate) fn deliver_data(
+        &mut self,
+        room: u32,
+        but: Option<u32>,
+        from: Option<u8>,
+        message: &DataMessage,
+    ) {
+        let Some(known) = self.rooms.get(room) else { return };
+        let named = |other: &u32| {
+            let other = self.members.get(*other).filter(|other| other.link.is_none());
+            let to = &message.to;
+            other.is_some_and(|other| to.is_empty() || to.iter().any(|to| to == other.name.as_bytes()))
+        };
+        let here: Vec<u32> = known
+            .members
+            .iter()
+            .copied()
+            .filter(|other| Some(*other) != but && named(other))
+            .collect();
+        for other in here {
+            self.send_data(other, message.channel, &message.bytes);
         }
+        self.say_all(room, from, &RoomWord::Data(message.clone()));
     }
 
     fn send_data(&mut self, member: u32, channel: Channel, message: &[u8]) {

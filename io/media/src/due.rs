@@ -15,6 +15,7 @@ impl Worker {
                 Timer::Publish(member) => self.publish_due(member, at),
                 Timer::Subscribe(member) => self.subscribe_due(member, at),
                 Timer::Room(room) => self.room_due(room, at),
+                Timer::Mix(room) => self.mix_due(room, at),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use trefoil_bwe::{Micros, Priority, Pushed};
 use trefoil_peer::{Feedback, Picture, PublishedPacket};
-use trefoil_sfu::{MemberId, Outgoing, Rewrite, Sent};
+use trefoil_sfu::{MemberId, Outgoing, Rewrite, Sent, TrackId};
 
 use crate::{
     history::Held,
@@ -61,6 +61,7 @@ impl SubscribeLeg {
             descriptor: &packet.descriptor,
             level: packet.level,
             orientation: packet.orientation,
+            voices: &[],
         };
         let now = micros(now);
         outbox.compose(route, |out| {
@@ -87,12 +88,25 @@ impl Worker {
         let Some(known) = self.members.get(member) else {
             return;
         };
-        let room = known.room;
         let leg = known.publish.as_ref();
         let Some(Some(track)) = leg.and_then(|leg| leg.tracks.get(usize::from(packet.media)).copied()) else {
             self.meters.unpublished += 1;
             return;
         };
+        self.take_packet(known.room, track, None, packet);
+    }
+
+    /// A packet of a track came, from here or through a link.
+    #[inline]
+    pub(crate) fn take_packet(
+        &mut self,
+        room: u32,
+        track: TrackId,
+        from: Option<u8>,
+        packet: PublishedPacket,
+    ) {
+        self.spread_packet(room, track, from, &packet);
+        self.mix_packet(room, track, &packet);
         let Some(known) = self.rooms.get_mut(room) else {
             return;
         };
@@ -128,6 +142,8 @@ impl Worker {
             known.router.level(track, level & 0x7F, self.now);
         }
         self.meters.packets_in += 1;
+        feed.packets_in += 1;
+        feed.bytes_in += packet.payload.len() as u64;
         let (encoding, video) = (packet.encoding, packet.codec.is_video());
         let held = Rc::new(Held { packet, incoming });
         if video && let Some(history) = feed.histories.get_mut(usize::from(encoding)) {
@@ -191,6 +207,7 @@ impl Worker {
                             again: false,
                         };
                         leg.forward(paced, held, &mut self.outbox, now);
+                        room.packets_out += 1;
                     }
                     if let Some(due) = leg.pacer.poll_timeout() {
                         let timer = crate::timers::Timer::Subscribe(member as u32);

@@ -16,9 +16,10 @@ use trefoil_net::{Poller, SocketOptions, UdpSocket, Waker, listen_tcp, local_add
 use trefoil_peer::{Engine, Via};
 
 use crate::{
-    Command, MediaConfig, Notice,
+    Command, MediaConfig, Notice, RoomReading,
     links::Links,
     meters::{MediaReading, Meters, WorkerReading},
+    places::Places,
     streams::Streams,
     worker::{LISTENER, SOCKET, WAKER, Worker, WorkerParts},
 };
@@ -37,6 +38,7 @@ struct WorkerHandle {
     commands: SyncSender<Command>,
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
+    detail: Arc<Mutex<Vec<RoomReading>>>,
 }
 
 struct Inner {
@@ -44,6 +46,7 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: Arc<AtomicBool>,
     listening: Vec<SocketAddr>,
+    places: Mutex<Places>,
 }
 
 /// The running media server.
@@ -93,6 +96,7 @@ impl Media {
                 threads: Mutex::new(threads),
                 stop,
                 listening,
+                places: Mutex::new(Places::new(count, config.room_share)),
             }),
         })
     }
@@ -106,9 +110,12 @@ impl Media {
     /// Asks for something; `false` if too much waits already.
     #[must_use]
     pub fn ask(&self, command: Command) -> bool {
-        let workers = &self.inner.workers;
-        let number = usize::try_from(command.room.0 % workers.len().max(1) as u64).unwrap_or(0);
-        let Some(worker) = workers.get(number) else {
+        let mut places = self.inner.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(number) = places.of(&command) else {
+            // Nobody knows them, so there is nothing to be done.
+            return true;
+        };
+        let Some(worker) = self.inner.workers.get(usize::from(number)) else {
             return false;
         };
         match worker.commands.try_send(command) {
@@ -127,6 +134,19 @@ impl Media {
         MediaReading {
             workers: self.inner.workers.iter().map(read).collect(),
         }
+    }
+
+    /// What rooms last carried, if `detailed_metrics` is on: a room that is on several workers comes several times.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<RoomReading> {
+        let read = |worker: &WorkerHandle| {
+            worker
+                .detail
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+        };
+        self.inner.workers.iter().flat_map(read).collect()
     }
 
     /// Registers the metrics of all workers.
@@ -261,6 +281,7 @@ fn make(
     poller.add(&waker, WAKER).context("cannot watch the waker")?;
     let (sender, commands) = sync_channel(COMMANDS);
     let reading = Arc::<Mutex<WorkerReading>>::default();
+    let detail = Arc::<Mutex<Vec<RoomReading>>>::default();
     let parts = WorkerParts {
         number,
         config: config.clone(),
@@ -274,12 +295,14 @@ fn make(
         waker: waker.clone(),
         notices,
         reading: reading.clone(),
+        detail: detail.clone(),
         stop,
     };
     let handle = WorkerHandle {
         commands: sender,
         waker,
         reading,
+        detail,
     };
     Ok((parts, handle))
 }

@@ -9,28 +9,35 @@ mod command;
 mod config;
 mod data;
 mod demux;
+mod detail;
 mod due;
 mod forward;
+mod gather;
 mod handle;
 mod history;
 mod links;
 mod member;
 mod meters;
+mod mixing;
 mod negotiate;
 mod outbox;
+mod places;
 mod poll;
 mod receive;
 mod room;
 mod slab;
+mod spread;
 mod streams;
 mod tell;
 mod timers;
 mod worker;
 
 pub use command::{
-    Ask, Command, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView, ViewWish,
+    Ask, Command, HearWish, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView,
+    ViewWish, VoiceWish,
 };
 pub use config::MediaConfig;
+pub use detail::{RoomReading, TrackReading};
 pub use handle::{Media, Tell};
 pub use meters::{MediaReading, WorkerReading};
 pub use trefoil_sfu::{Limit, Source, TrackId};

@@ -5,16 +5,21 @@
 //! says so, and everything else from there is handed on too. What goes out leaves from the owner's own socket.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::{IpAddr, SocketAddr, TcpStream},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
 };
 
 use trefoil_net::Waker;
-use trefoil_peer::{Path, Via};
+use trefoil_peer::{Path, PublishedPacket, Via};
+use trefoil_sfu::TrackId;
+
+use crate::{RoomKey, spread::RoomWord};
 
 /// Messages that may wait for one worker; more are dropped and counted, as a full socket buffer would drop them.
 const WAITING: usize = 1024;
+/// Words between parts of rooms that may wait for one worker; more are dropped and counted, and what they said is lost there.
+const WORDS: usize = 65_536;
 /// Remote addresses of others that one worker remembers; only proved ones are.
 const REMEMBERED: usize = 65_536;
 
@@ -46,6 +51,23 @@ pub(crate) enum Handed {
     Proved { remote: SocketAddr, worker: u8 },
     /// No longer.
     Forgotten { remote: SocketAddr },
+    /// What one part of a room says to another.
+    Word { from: u8, room: RoomKey, word: RoomWord },
+    /// Packets of tracks, for those who receive them there.
+    Packets {
+        from: u8,
+        packets: Vec<(RoomKey, TrackId, PublishedPacket)>,
+    },
+}
+
+/// What waits for another worker.
+#[derive(Debug, Default)]
+struct Waiting {
+    strayed: Vec<Strayed>,
+    bytes: Vec<u8>,
+    packets: Vec<(RoomKey, TrackId, PublishedPacket)>,
+    /// In their order, and never lost: they wait until there is room.
+    words: VecDeque<Handed>,
 }
 
 /// One worker's ends of all links.
@@ -55,7 +77,7 @@ pub(crate) struct Links {
     to: Vec<(SyncSender<Handed>, Waker)>,
     from: Receiver<Handed>,
     /// By worker, what came for it since the last flush.
-    waiting: Vec<(Vec<Strayed>, Vec<u8>)>,
+    waiting: Vec<Waiting>,
     /// Who owns what comes from there.
     foreign: HashMap<SocketAddr, u8>,
     pub(crate) dropped: u64,
@@ -69,7 +91,7 @@ impl Links {
             number,
             to: senders.iter().cloned().zip(wakers.iter().cloned()).collect(),
             from,
-            waiting: wakers.iter().map(|_| (Vec::new(), Vec::new())).collect(),
+            waiting: wakers.iter().map(|_| Waiting::default()).collect(),
             foreign: HashMap::new(),
             dropped: 0,
         });
@@ -92,26 +114,81 @@ impl Links {
 
     /// Keeps a datagram for its owner until the next flush.
     pub(crate) fn keep(&mut self, owner: u8, strayed: Strayed, datagram: &[u8]) {
-        if let Some((all, bytes)) = self.waiting.get_mut(usize::from(owner)) {
-            bytes.extend_from_slice(datagram);
-            all.push(strayed);
+        if let Some(waiting) = self.waiting.get_mut(usize::from(owner)) {
+            waiting.bytes.extend_from_slice(datagram);
+            waiting.strayed.push(strayed);
+        }
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.to.len()
+    }
+
+    /// Keeps a packet for another part of its room until the next flush.
+    #[inline]
+    pub(crate) fn keep_packet(&mut self, to: u8, room: RoomKey, track: TrackId, packet: PublishedPacket) {
+        if let Some(waiting) = self.waiting.get_mut(usize::from(to)) {
+            waiting.packets.push((room, track, packet));
+        }
+    }
+
+    /// Says something to another part of a room.
+    pub(crate) fn say(&mut self, to: u8, room: RoomKey, word: RoomWord) {
+        let from = self.number;
+        let Some(waiting) = self.waiting.get_mut(usize::from(to)) else {
+            return;
+        };
+        if waiting.words.len() < WORDS {
+            waiting.words.push_back(Handed::Word { from, room, word });
+        } else {
+            self.dropped += 1;
         }
     }
 
     /// Hands everything that was kept to its owners.
     pub(crate) fn flush(&mut self) {
         for owner in 0..self.waiting.len() {
-            let Some((strayed, bytes)) = self.waiting.get_mut(owner) else {
+            self.flush_words(owner);
+            let Some(waiting) = self.waiting.get_mut(owner) else {
                 continue;
             };
-            if !strayed.is_empty() {
-                let handed = Handed::Datagrams {
-                    from: self.number,
-                    strayed: std::mem::take(strayed),
-                    bytes: std::mem::take(bytes),
-                };
+            let (from, mut handed) = (self.number, Vec::new());
+            if !waiting.strayed.is_empty() {
+                handed.push(Handed::Datagrams {
+                    from,
+                    strayed: std::mem::take(&mut waiting.strayed),
+                    bytes: std::mem::take(&mut waiting.bytes),
+                });
+            }
+            if !waiting.packets.is_empty() {
+                let packets = std::mem::take(&mut waiting.packets);
+                handed.push(Handed::Packets { from, packets });
+            }
+            for handed in handed {
                 self.send(owner as u8, handed);
             }
+        }
+    }
+
+    /// Whether words wait for room at another worker, so that it should be tried again soon.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.iter().any(|waiting| !waiting.words.is_empty())
+    }
+
+    fn flush_words(&mut self, owner: usize) {
+        let (Some(waiting), Some((sender, waker))) = (self.waiting.get_mut(owner), self.to.get(owner)) else {
+            return;
+        };
+        let before = waiting.words.len();
+        while let Some(word) = waiting.words.pop_front() {
+            if let Err(TrySendError::Full(word) | TrySendError::Disconnected(word)) = sender.try_send(word) {
+                waiting.words.push_front(word);
+                break;
+            }
+        }
+        if waiting.words.len() < before {
+            waker.wake();
         }
     }
 

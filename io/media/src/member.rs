@@ -6,7 +6,13 @@ use trefoil_bwe::Pacer;
 use trefoil_peer::{PublishTransport, SubscribeTransport, Via};
 use trefoil_sfu::{Outgoing, Source, TrackId};
 
-use crate::{MuteState, Rights, command::Reception, outbox::Route, timers::Planned};
+use crate::{
+    MuteState, Rights,
+    command::Reception,
+    mixing::{Hearing, MixOut},
+    outbox::Route,
+    timers::Planned,
+};
 
 /// Somebody in a room, as a worker knows them.
 pub(crate) struct Member {
@@ -20,6 +26,11 @@ pub(crate) struct Member {
     pub(crate) subscribe: Option<Box<SubscribeLeg>>,
     /// By mid, what they said that they publish.
     pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) hearing: Hearing,
+    /// Whether they take part in the room's mix as a listener.
+    pub(crate) hears_mix: bool,
+    /// The worker through which they are known, if they are not here.
+    pub(crate) link: Option<u8>,
 }
 
 /// The remote addresses that a transport has proved.
@@ -53,6 +64,7 @@ pub(crate) struct SubscribeLeg {
     pub(crate) told: Reception,
     /// Where sequence numbers begin.
     pub(crate) first: u16,
+    pub(crate) mix: MixOut,
 }
 
 /// A packet that waits for its turn: found again in the history of its encoding.

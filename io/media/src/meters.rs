@@ -44,6 +44,10 @@ pub struct WorkerReading {
     pub turned_away: u64,
     /// Handovers between workers that were dropped, since the other did not take them.
     pub handover_dropped: u64,
+    /// Packets of mixes.
+    pub mixed_packets: u64,
+    /// Time that mixing took, in microseconds.
+    pub mixed_microseconds: u64,
     /// Datagrams out.
     pub sums: Sums,
 }
@@ -113,6 +117,14 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         "media_untold",
         "Messages to people for which there was no room",
         |reading| reading.untold,
+    ),
+    ("media_mixed_packets", "Packets of mixes sent", |reading| {
+        reading.mixed_packets
+    }),
+    (
+        "media_mixed_microseconds",
+        "Time that mixing took, in microseconds",
+        |reading| reading.mixed_microseconds,
     ),
     (
         "media_handover_dropped",

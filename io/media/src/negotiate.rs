@@ -7,6 +7,7 @@ use crate::{
     Ask, Command, MuteState, Rights, RoomKey, Told,
     demux::Leg,
     member::{Allowance, Member, PublishLeg},
+    mixing::Hearing,
     room::{Feed, Room},
     worker::Worker,
 };
@@ -18,8 +19,15 @@ impl Worker {
             participant,
             ask,
         } = command;
-        if let Ask::Enter { name, rights, muted } = ask {
-            return self.enter(room, participant, &name, rights, muted);
+        if let Ask::Enter {
+            name,
+            rights,
+            muted,
+            mixed,
+        } = ask
+        {
+            self.enter(room, participant, &name, rights, muted);
+            return self.usually_mixed(room, participant, mixed);
         }
         let Some(&member) = self.by_participant.get(&(room, participant)) else {
             return;
@@ -35,6 +43,8 @@ impl Worker {
             } => self.subscribe(member, audio, video, restart),
             Ask::Answer { answer } => self.answer(member, &answer),
             Ask::View(view) => self.view(member, view),
+            Ask::Hear(wish) => self.hear_as(member, wish),
+            Ask::Voice(wish) => self.sound_as(member, wish),
             Ask::Allow { track, to } => self.allow(member, track, to),
         }
     }
@@ -48,15 +58,15 @@ impl Worker {
         muted: MuteState,
     ) {
         if let Some(&member) = self.by_participant.get(&(key, participant)) {
-            return self.change(member, rights, muted);
+            if self.members.get(member).is_some_and(|known| known.link.is_none()) {
+                return self.change(member, rights, muted);
+            }
+            // Whoever was known through a link is here now.
+            self.remove_far(member);
         }
         let room = match self.by_key.get(&key) {
             Some(room) => *room,
-            None => {
-                let room = self.rooms.insert(Room::new(key, self.config.tracks_limit));
-                self.by_key.insert(key, room);
-                room
-            }
+            None => self.open_room(key),
         };
         let member = self.members.insert(Member {
             room,
@@ -67,12 +77,34 @@ impl Worker {
             publish: None,
             subscribe: None,
             sources: std::collections::BTreeMap::new(),
+            hearing: Hearing::default(),
+            hears_mix: false,
+            link: None,
         });
         self.by_participant.insert((key, participant), member);
         if let Some(room) = self.rooms.get_mut(room) {
             room.members.push(member);
         }
+        self.spread_enter(room, member);
         self.tell_all_tracks(member);
+    }
+
+    pub(crate) fn open_room(&mut self, key: RoomKey) -> u32 {
+        let room = Room::new(key, self.config.tracks_limit, self.number);
+        let index = self.rooms.insert(room);
+        self.by_key.insert(key, index);
+        index
+    }
+
+    /// Whether somebody hears the room mixed unless they ask otherwise.
+    fn usually_mixed(&mut self, room: RoomKey, participant: u64, mixed: bool) {
+        let Some(&member) = self.by_participant.get(&(room, participant)) else {
+            return;
+        };
+        let hearing = self.members.get_mut(member).map(|member| &mut member.hearing);
+        if hearing.is_some_and(|hearing| std::mem::replace(&mut hearing.usual, mixed) != mixed) {
+            self.settle_hearing(member);
+        }
     }
 
     /// Somebody may do something else than before, or turned something on or off.
@@ -116,6 +148,9 @@ impl Worker {
     pub(crate) fn leave(&mut self, member: u32) {
         self.close_publish(member);
         self.close_subscribe(member);
+        if let Some(room) = self.members.get(member).map(|member| member.room) {
+            self.quit_mix(room, member);
+        }
         let Some(known) = self.members.remove(member) else {
             return;
         };
@@ -124,10 +159,7 @@ impl Worker {
         };
         room.members.retain(|other| *other != member);
         self.by_participant.remove(&(room.key, known.participant));
-        if room.members.is_empty() {
-            self.by_key.remove(&room.key);
-            self.rooms.remove(known.room);
-        }
+        self.spread_leave(known.room, known.participant);
     }
 
     fn publish(&mut self, member: u32, offer: &str, sources: Vec<(String, Source)>) {
@@ -206,8 +238,7 @@ impl Worker {
         let mut published = Vec::new();
         for (index, (described, track)) in (0_u8..).zip(media.iter().zip(&mut leg.tracks)) {
             if let (Some(id), false) = (*track, described.sending) {
-                room.router.unpublish(id);
-                room.feeds.remove(&id);
+                room.drop_track(id);
                 *track = None;
             }
             if described.sending && track.is_none() {
@@ -226,6 +257,9 @@ impl Worker {
                 if let Some(id) = *track {
                     let feed = Feed::new(member, index, described.codec, &described.rids);
                     room.feeds.insert(id, feed);
+                    for link in &room.links {
+                        room.router.set_linked(id, *link, u8::MAX);
+                    }
                     room.router.mute(id, is_muted(source, known.muted));
                 }
             }
@@ -267,8 +301,7 @@ impl Worker {
         self.demux.remove_fragment(leg.transport.fragment());
         if let Some(room) = self.rooms.get_mut(index) {
             for track in leg.tracks.iter().flatten() {
-                room.router.unpublish(*track);
-                room.feeds.remove(track);
+                room.drop_track(*track);
             }
             self.unsettled.push(index);
         }
@@ -290,6 +323,7 @@ impl Worker {
             return false;
         };
         let index = known.room;
+        self.leave_mix(index, member);
         self.forget(&leg.at);
         self.demux.remove_fragment(leg.transport.fragment());
         if let Some(room) = self.rooms.get_mut(index) {

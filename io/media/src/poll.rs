@@ -1,11 +1,13 @@
 //! What transports have to say: datagrams to send, packets to forward, and what became of them.
 
 use trefoil_peer::{Path, Published, Subscribed, Via};
+use trefoil_sfu::TrackId;
 
 use crate::{
     demux::{Arrival, Known, Leg, is_success},
     links::Handed,
     outbox::Route,
+    spread::RoomWord,
     worker::Worker,
 };
 
@@ -62,9 +64,30 @@ impl Worker {
             .publish
             .as_ref()
             .and_then(|leg| *leg.tracks.get(usize::from(media))?);
-        if let (Some(track), Some(room)) = (track, self.rooms.get_mut(known.room)) {
-            room.router.report(track, encoding, microseconds, timestamp);
+        if let Some(track) = track {
+            self.report_of(known.room, track, None, (encoding, microseconds, timestamp));
         }
+    }
+
+    /// When a timestamp of a track was, as its publisher said here or through a link.
+    pub(crate) fn report_of(
+        &mut self,
+        room: u32,
+        track: TrackId,
+        from: Option<u8>,
+        (encoding, microseconds, timestamp): (u8, u64, u32),
+    ) {
+        let Some(known) = self.rooms.get_mut(room) else {
+            return;
+        };
+        known.router.report(track, encoding, microseconds, timestamp);
+        let word = RoomWord::Report {
+            track,
+            encoding,
+            microseconds,
+            timestamp,
+        };
+        self.say_all(room, from, &word);
     }
 
     /// Takes everything that a subscribing transport has to say.

@@ -7,7 +7,8 @@ use trefoil_peer::{IceCredentials, SdpRefusal, SubscribeTransport};
 use trefoil_sfu::{Capabilities, MemberId, TrackId, View, Wish};
 
 use crate::{
-    Told, ViewWish, command::Reception, demux::Leg, member::SubscribeLeg, outbox::Route, worker::Worker,
+    Told, ViewWish, command::Reception, demux::Leg, member::SubscribeLeg, mixing::MixOut, outbox::Route,
+    worker::Worker,
 };
 
 /// The first report follows the first packets, so that sound and picture meet early.
@@ -66,6 +67,10 @@ impl Worker {
         for place in 0..u16::from(audio) + u16::from(video) {
             transport.add_place(place >= u16::from(audio), sources.next(), sources.next());
         }
+        // One more for the mix, so that changing to it needs no new description.
+        let place = audio.saturating_add(video);
+        transport.add_place(false, sources.next(), sources.next());
+        let mix = MixOut::new(place, sources.next() as u16 & 0x7FFF, sources.next());
         let first = sources.next() as u16 & 0x7FFF;
         let offer = transport.offer();
         self.demux
@@ -82,6 +87,7 @@ impl Worker {
             next_report: self.now + FIRST_REPORT,
             told: Reception::default(),
             first,
+            mix,
         };
         if let Some(member) = self.members.get_mut(member) {
             member.subscribe = Some(Box::new(leg));
@@ -129,6 +135,7 @@ impl Worker {
         room.router
             .subscribe(MemberId(member.into()), capabilities, budget);
         self.unsettled.push(known.room);
+        self.settle_hearing(member);
     }
 
     /// Sender reports for everything that a member receives.
@@ -149,6 +156,14 @@ impl Worker {
             let Some(timestamp) = subscription.gate.timestamp_at(now) else {
                 continue;
             };
+            let now = crate::forward::micros(now);
+            self.outbox
+                .compose(route, |out| plane.report(place, ntp, timestamp, now, out));
+        }
+        if known.hears_mix {
+            // The mixer's timestamps are the worker's time.
+            let samples = (now.as_nanos() * 48 / 1_000_000) as u32;
+            let (place, timestamp) = (leg.mix.place, leg.mix.timestamp.wrapping_add(samples));
             let now = crate::forward::micros(now);
             self.outbox
                 .compose(route, |out| plane.report(place, ntp, timestamp, now, out));
@@ -195,7 +210,10 @@ impl Worker {
             found.map(|member| MemberId((*member).into())).collect()
         });
         room.router.allow(track, members);
-        self.unsettled.push(known.room);
+        let index = known.room;
+        self.unsettled.push(index);
+        self.settle_volumes(index);
+        self.spread_tracks(member);
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Feed {
     pub(crate) histories: [History; 3],
     /// What came since the last flush, with its encoding.
     pub(crate) pending: Vec<(u8, Rc<Held>)>,
+    pub(crate) packets_in: u64,
+    pub(crate) bytes_in: u64,
 }
 
 impl Feed {
@@ -34,6 +36,8 @@ impl Feed {
             rids: rids.to_vec(),
             histories: [const { History::new() }; 3],
             pending: Vec::new(),
+            packets_in: 0,
+            bytes_in: 0,
         }
     }
 
@@ -50,22 +54,33 @@ pub(crate) struct Room {
     pub(crate) feeds: HashMap<TrackId, Feed>,
     /// By their place among the worker's members.
     pub(crate) members: Vec<u32>,
+    /// The workers that have another part of the room and speak with this one.
+    pub(crate) links: Vec<u8>,
+    /// While somebody hears it.
+    pub(crate) mixing: Option<Box<crate::mixing::RoomMixer>>,
     /// Tracks with something pending.
     pub(crate) dirty: Vec<TrackId>,
+    /// Packets that were forwarded to members here.
+    pub(crate) packets_out: u64,
     pub(crate) planned: Planned,
 }
 
 impl Room {
-    pub(crate) fn new(key: RoomKey, tracks_limit: usize) -> Self {
+    /// Nobody is there; `worker` is where.
+    pub(crate) fn new(key: RoomKey, tracks_limit: usize, worker: u8) -> Self {
         Self {
             key,
             router: Router::new(RouterSettings {
                 tracks_limit,
+                first_track: u32::from(worker) << 24 | 1,
                 ..RouterSettings::default()
             }),
             feeds: HashMap::new(),
             members: Vec::new(),
+            links: Vec::new(),
+            mixing: None,
             dirty: Vec::new(),
+            packets_out: 0,
             planned: None,
         }
     }

@@ -5,6 +5,7 @@ use trefoil_sfu::{MemberId, Output, TrackId};
 use crate::{
     Notice, Told, TrackView,
     command::{Reception, TrackReception},
+    spread::RoomWord,
     worker::Worker,
 };
 
@@ -27,9 +28,21 @@ impl Worker {
 
     /// Tells everybody in a room something.
     pub(crate) fn tell_all(&mut self, room: u32, told: Told) {
-        let Some(room) = self.rooms.get(room) else { return };
+        let Some(known) = self.rooms.get(room) else { return };
+        if !known.links.is_empty() {
+            // Each part of a room tells its own people.
+            let here = |member: &u32| {
+                self.members
+                    .get(*member)
+                    .is_some_and(|member| member.link.is_none())
+            };
+            let here: Vec<u32> = known.members.iter().copied().filter(here).collect();
+            return here
+                .into_iter()
+                .for_each(|member| self.tell(member, told.clone()));
+        }
         let notice = Notice {
-            room: room.key,
+            room: known.key,
             to: None,
             told,
         };
@@ -57,6 +70,7 @@ impl Worker {
 
     /// Tells everybody what a member publishes now.
     pub(crate) fn tell_tracks(&mut self, member: u32) {
+        self.spread_tracks(member);
         let room = self.members.get(member).map(|member| member.room);
         if let (Some(room), Some(told)) = (room, self.tracks_of(member)) {
             self.tell_all(room, told);
@@ -106,11 +120,20 @@ impl Worker {
         self.plan_room(room);
     }
 
+    fn say_to(&mut self, room: u32, link: u8, word: RoomWord) {
+        if let Some(room) = self.rooms.get(room) {
+            self.links.say(link, room.key, word);
+        }
+    }
+
     fn ask_for_keyframe(&mut self, room: u32, track: TrackId, encoding: u8) {
         let Some(feed) = self.rooms.get(room).and_then(|room| room.feeds.get(&track)) else {
             return;
         };
         let (member, media) = (feed.member, feed.media);
+        if let Some(link) = self.members.get(member).and_then(|member| member.link) {
+            return self.say_to(room, link, RoomWord::Keyframe { track, encoding });
+        }
         let Some(leg) = self
             .members
             .get_mut(member)
@@ -127,6 +150,9 @@ impl Worker {
         let Some(feed) = self.rooms.get(room).and_then(|room| room.feeds.get(&track)) else {
             return;
         };
+        if let Some(link) = self.members.get(feed.member).and_then(|member| member.link) {
+            return self.say_to(room, link, RoomWord::Needed { track, encodings });
+        }
         let needed = (0_u8..)
             .zip(&feed.rids)
             .filter(|(index, _)| encodings >> index & 1 == 1);
@@ -138,13 +164,19 @@ impl Worker {
         self.tell(feed.member, told);
     }
 
-    fn tell_slots(&mut self, room: u32, MemberId(member): MemberId) {
+    pub(crate) fn tell_slots(&mut self, room: u32, MemberId(member): MemberId) {
         let Some(known) = self.rooms.get(room) else { return };
         let slots = (0_u8..).zip(known.router.slots(MemberId(member)));
         let shown = slots.filter_map(|(place, slot)| {
             Some((trefoil_peer::SubscribeTransport::mid_of(place), slot.track()?))
         });
-        let told = Told::Slots(shown.collect());
+        let mut shown: Vec<_> = shown.collect();
+        let known = self.members.get(member as u32).filter(|known| known.hears_mix);
+        if let Some(leg) = known.and_then(|known| known.subscribe.as_ref()) {
+            let mid = trefoil_peer::SubscribeTransport::mid_of(leg.mix.place);
+            shown.push((mid, TrackId::MIX));
+        }
+        let told = Told::Slots(shown);
         self.tell(member as u32, told);
     }
 
@@ -184,9 +216,11 @@ impl Worker {
                 })
                 .collect(),
         };
+        let loss = now.loss;
         if now != leg.told {
             leg.told = now.clone();
             self.tell(member, Told::Reception(now));
         }
+        self.follow_loss(member, loss);
     }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Timer {
     Subscribe(u32),
     /// A room.
     Room(u32),
+    /// A room's mixer.
+    Mix(u32),
 }
 
 /// The heap. Whoever has something due earlier than planned adds an entry; entries that come too early are asked again.

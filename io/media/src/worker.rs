@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
-use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, sleep_precisely};
+use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_precisely};
 use trefoil_peer::{Engine, Feedback, IceCredentials, Path, Via};
 
 use crate::{
-    Command, MediaConfig, RoomKey,
+    Command, MediaConfig, RoomKey, RoomReading,
     demux::{Arrival, Demux, Known, Leg, fragment_of},
     forward::micros,
+    gather::Gather,
     handle::Tell,
     links::{Handed, Links, Strayed},
     member::Member,
@@ -53,6 +54,7 @@ pub(crate) struct WorkerParts {
     pub(crate) waker: Waker,
     pub(crate) notices: Tell,
     pub(crate) reading: Arc<Mutex<WorkerReading>>,
+    pub(crate) detail: Arc<Mutex<Vec<RoomReading>>>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -69,6 +71,10 @@ pub(crate) struct Worker {
     pub(crate) outbox: Outbox,
     pub(crate) rooms: Slab<Room>,
     pub(crate) members: Slab<Member>,
+    /// How many of these are known through links.
+    pub(crate) far_members: u64,
+    /// Mixers that there were.
+    pub(crate) mixers: u64,
     pub(crate) by_key: HashMap<RoomKey, u32>,
     pub(crate) by_participant: HashMap<(RoomKey, u64), u32>,
     pub(crate) demux: Demux,
@@ -86,12 +92,15 @@ pub(crate) struct Worker {
     pub(crate) links: Links,
     waker: Waker,
     reading: Arc<Mutex<WorkerReading>>,
+    detail: Arc<Mutex<Vec<RoomReading>>>,
     read_at: Duration,
+    gather: Gather,
     stop: Arc<AtomicBool>,
 }
 
 impl Worker {
     pub(crate) fn new(parts: WorkerParts) -> Self {
+        let gather = Gather::new(Duration::from_micros(parts.config.gather_microseconds.into()));
         Self {
             number: parts.number,
             config: parts.config,
@@ -107,6 +116,8 @@ impl Worker {
             },
             rooms: Slab::default(),
             members: Slab::default(),
+            far_members: 0,
+            mixers: 0,
             by_key: HashMap::new(),
             by_participant: HashMap::new(),
             demux: Demux::default(),
@@ -121,7 +132,9 @@ impl Worker {
             links: parts.links,
             waker: parts.waker,
             reading: parts.reading,
+            detail: parts.detail,
             read_at: Duration::ZERO,
+            gather,
             stop: parts.stop,
         }
     }
@@ -145,6 +158,11 @@ impl Worker {
             .timers
             .next()
             .map_or(next_reading, |due| due.min(next_reading));
+        let due = if self.links.is_waiting() {
+            Duration::ZERO
+        } else {
+            due
+        };
         let ready = self.poller.wait(Some(due.saturating_sub(self.clock.elapsed())))?;
         self.now = self.clock.elapsed();
         for index in 0..ready {
@@ -161,6 +179,10 @@ impl Worker {
         self.links.flush();
         if self.now >= next_reading {
             self.write_reading();
+        }
+        let wait = self.gather.turned(self.now, self.clock.elapsed());
+        if !wait.is_zero() {
+            nap(wait);
         }
         Ok(())
     }
@@ -270,6 +292,8 @@ impl Worker {
                 } => self.adopt(socket, remote, already_read),
                 Handed::Proved { remote, worker } => self.links.remember(remote, worker),
                 Handed::Forgotten { remote } => self.links.forget(remote),
+                Handed::Word { from, room, word } => self.hear(room, from, word),
+                Handed::Packets { from, packets } => self.take_packets(from, packets),
             }
         }
     }
@@ -381,12 +405,15 @@ impl Worker {
     fn write_reading(&mut self) {
         self.read_at = self.now;
         self.meters.rooms = self.rooms.len() as u64;
-        self.meters.members = self.members.len() as u64;
+        self.meters.members = self.members.len() as u64 - self.far_members;
         self.meters.addresses = self.demux.len() as u64;
         self.meters.sums = self.outbox.batch.sums();
         self.meters.handover_dropped = self.links.dropped;
         self.meters.turned_away = self.outbox.streams.turned_away;
         *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = self.meters;
+        if self.config.detailed_metrics {
+            *self.detail.lock().unwrap_or_else(PoisonError::into_inner) = self.rooms_detail();
+        }
     }
 
     fn say_goodbye(&mut self) {

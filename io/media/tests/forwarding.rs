@@ -6,7 +6,7 @@
     reason = "a test may panic"
 )]
 
-mod world;
+pub(crate) mod world;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,8 +14,8 @@ use trefoil_media::{Ask, MuteState, Rights, RoomKey};
 use trefoil_peer::client::Media as Packet;
 use world::{ALL, ROOM, Wire, World, opus, vp8};
 
-const VOICE: (bool, &[&str]) = (false, &[]);
-const PICTURE: (bool, &[&str]) = (true, &[]);
+pub(crate) const VOICE: (bool, &[&str]) = (false, &[]);
+pub(crate) const PICTURE: (bool, &[&str]) = (true, &[]);
 const SIMULCAST: (bool, &[&str]) = (true, &["q", "h", "f"]);
 
 /// Somebody who publishes, and those who receive.
@@ -31,14 +31,14 @@ fn room(publisher: u64, media: &[(bool, &[&str])], subscribers: &[u64]) -> World
 }
 
 /// Sends the next packets, if it is time: `send` is given their number.
-fn next(world: &mut World, sequence: &mut u64, send: impl FnOnce(&mut World, u64)) {
+pub(crate) fn next(world: &mut World, sequence: &mut u64, send: impl FnOnce(&mut World, u64)) {
     if world.tick() {
         send(world, *sequence);
         *sequence += 1;
     }
 }
 
-fn say(world: &mut World, number: u64, index: usize, sequence: u64) {
+pub(crate) fn say(world: &mut World, number: u64, index: usize, sequence: u64) {
     let (sequence, timestamp, payload) = opus(sequence);
     let packet = Packet {
         sequence,
@@ -51,7 +51,13 @@ fn say(world: &mut World, number: u64, index: usize, sequence: u64) {
 }
 
 /// Sends one frame of one packet; a keyframe if the server wants one or it is the first.
-fn show(world: &mut World, number: u64, index: usize, (rid, height): (Option<&str>, u16), sequence: u64) {
+pub(crate) fn show(
+    world: &mut World,
+    number: u64,
+    index: usize,
+    (rid, height): (Option<&str>, u16),
+    sequence: u64,
+) {
     let person = world.people.get_mut(&number).unwrap();
     let mid = person.mids[index].clone();
     let wanted = person.keyframes_wanted.len();
@@ -206,6 +212,7 @@ fn a_muted_voice_is_not_forwarded_and_can_be_opened_again() {
                 name: "p1".into(),
                 rights: ALL,
                 muted: MuteState { audio, video: false },
+                mixed: false,
             },
         );
     };
@@ -298,6 +305,7 @@ fn who_loses_the_right_to_publish_is_not_heard_any_more() {
                 ..ALL
             },
             muted: MuteState::default(),
+            mixed: false,
         },
     );
     world.until("the track is gone", |world| {

@@ -28,6 +28,8 @@ pub struct Received {
     pub local: Option<IpAddr>,
     /// The length of each datagram but the last, if there are several.
     pub segment: usize,
+    /// When the kernel received it, if the socket [notes it](crate::UdpSocket::note_arrivals).
+    pub at: Option<std::time::SystemTime>,
 }
 
 impl Received {

@@ -1,6 +1,7 @@
 //! Control messages: the address that was asked, and how a coalesced buffer is cut.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Room for the control messages of one datagram.
 #[derive(Clone, Copy)]
@@ -14,10 +15,12 @@ pub(crate) struct Told {
     pub(crate) local: Option<IpAddr>,
     /// The length of each datagram but the last in a coalesced buffer; 0 if it holds one.
     pub(crate) segment: usize,
+    /// When the kernel received it, if the socket was asked to note it.
+    pub(crate) at: Option<SystemTime>,
 }
 
 impl Control {
-    /// Enough for packet information of either family and a segment size, both ways.
+    /// Enough for packet information of either family, a segment size and a time.
     pub(crate) const ROOM: usize = 96;
 
     pub(crate) fn empty() -> Control {
@@ -50,6 +53,11 @@ pub(crate) unsafe fn read(header: &libc::msghdr) -> Told {
                 (libc::SOL_UDP, libc::UDP_GRO) => {
                     told.segment =
                         usize::try_from(payload.cast::<libc::c_int>().read_unaligned()).unwrap_or(0);
+                }
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    let at = payload.cast::<libc::timespec>().read_unaligned();
+                    let since = Duration::new(at.tv_sec.cast_unsigned(), at.tv_nsec.cast_unsigned() as u32);
+                    told.at = Some(UNIX_EPOCH + since);
                 }
                 _ => {}
             }

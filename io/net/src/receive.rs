@@ -115,6 +115,7 @@ impl Batch {
             from,
             local: told.local,
             segment,
+            at: told.at,
         })
     }
 }

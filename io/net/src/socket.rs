@@ -73,6 +73,14 @@ impl UdpSocket {
         (self.wildcard && !local.is_unspecified()).then_some(local)
     }
 
+    /// Asks the kernel to note when each datagram came, for one that is read later.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn note_arrivals(&self) -> io::Result<()> {
+        set_option(self, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+    }
+
     /// Asks that nobody fragment the datagrams that follow, neither the kernel nor a router on the way, or that both may.
     ///
     /// # Errors

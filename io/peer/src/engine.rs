@@ -71,8 +71,7 @@ impl Engine {
     /// An engine that receives media.
     pub(crate) fn receiving(&self, credentials: &IceCredentials, now: std::time::Instant) -> Rtc {
         self.config(credentials)
-            // Without RED: the answer would name it first, and those who receive without knowing it would hear nobody.
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .enable_g722(true, false)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)

@@ -77,3 +77,51 @@ pub(crate) fn check_offer(offer: &str) -> Result<(), SdpRefusal> {
         Err(SdpRefusal::unusable("there is no a=fingerprint with sha-256"))
     }
 }
+
+/// The answer with the payload types of each m= section in the order of the offer (RFC 9429, section 5.3.1). The engine names
+/// RED first, and a publisher sends what is named first: they should send it only if they prefer it themselves.
+pub(crate) fn in_the_order_of(offer: &str, answer: &str) -> String {
+    let mut offered = offer.lines().filter(|line| line.starts_with("m="));
+    let mut ordered = String::with_capacity(answer.len());
+    for line in answer.lines() {
+        if line.starts_with("m=") {
+            let wanted: Vec<&str> = offered
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .skip(3)
+                .collect();
+            let mut words: Vec<&str> = line.split_whitespace().collect();
+            if let Some(numbers) = words.get_mut(3..) {
+                let place = |number: &&str| wanted.iter().position(|other| other == number);
+                numbers.sort_by_key(|number| place(number).unwrap_or(usize::MAX));
+            }
+            ordered.push_str(&words.join(" "));
+        } else {
+            ordered.push_str(line);
+        }
+        ordered.push_str("\r\n");
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_names_payload_types_as_they_were_offered() {
+        let offer =
+            "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 63 9\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n";
+        let answer = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 63 111 9\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 97 96\r\na=x\r\n";
+        assert_eq!(
+            in_the_order_of(offer, answer),
+            "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 63 9\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=x\r\n"
+        );
+        assert_eq!(
+            in_the_order_of("", answer),
+            answer,
+            "what was not offered stays as it is"
+        );
+    }
+}

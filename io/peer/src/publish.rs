@@ -18,7 +18,7 @@ use trefoil_rtp::Codec;
 use crate::{
     Engine, IceCredentials, Path, SdpRefusal, Via,
     guard::guarded,
-    offered::{check_offer, sections},
+    offered::{check_offer, in_the_order_of, sections},
     refusal::check_size,
 };
 
@@ -160,7 +160,7 @@ impl PublishTransport {
             self.broken = true;
             return Err(SdpRefusal::Closed);
         };
-        let answer = answered?.to_sdp_string();
+        let answer = in_the_order_of(offer, &answered?.to_sdp_string());
         self.learn(offer);
         Ok(self.keep_credentials(answer))
     }

@@ -15,7 +15,7 @@ use crate::{
     dtls::{KeySlot, take_keys},
     guard::guarded,
     publish::{add_candidates, protocol, via},
-    sdp::{Answer, Offer, Place, SectionAnswer, extensions::Accepted},
+    sdp::{Answer, Offer, Place, SectionAnswer, Taken, extensions::Accepted},
 };
 
 /// The two data channels that every subscriber has, by the numbers that both sides know (RFC 8831, section 6.4).
@@ -77,7 +77,8 @@ pub struct SubscribeTransport {
     offered: Option<u32>,
     started: bool,
     codecs: Vec<Codec>,
-    accepted: (Accepted, Accepted),
+    taken: Taken,
+    packet_time: Option<u8>,
     estimates: Settings,
     plane: Option<Plane>,
     /// Where media goes: the path of the client's last authenticated word.
@@ -121,7 +122,8 @@ impl SubscribeTransport {
             offered: None,
             started: false,
             codecs: Vec::new(),
-            accepted: <(Accepted, Accepted)>::default(),
+            taken: Taken::default(),
+            packet_time: None,
             estimates,
             plane: None,
             path: None,
@@ -226,6 +228,7 @@ impl SubscribeTransport {
             of_kind.next()
         };
         let (audio, video) = (first(false), first(true));
+        self.packet_time = audio.and_then(|section| section.packet_time);
         self.codecs = [audio, video]
             .into_iter()
             .flatten()
@@ -234,16 +237,30 @@ impl SubscribeTransport {
         let extensions = |section: Option<&SectionAnswer>| {
             section.map_or(Accepted::default(), |section| section.extensions)
         };
-        self.accepted = (extensions(audio), extensions(video));
+        self.taken = Taken {
+            audio: extensions(audio),
+            video: extensions(video),
+            red: self.codecs.contains(&Codec::Red),
+        };
+        if !self.taken.red && self.codecs.contains(&Codec::Opus) {
+            // They get it without the redundancy.
+            self.codecs.push(Codec::Red);
+        }
         if let Some(plane) = &mut self.plane {
-            plane.set_places(&self.places, self.accepted);
+            plane.set_places(&self.places, self.taken);
         }
     }
 
-    /// What the subscriber can decode, as they answered.
+    /// What the subscriber can be sent: what they can decode, as they answered, and RED where they can decode Opus.
     #[must_use]
     pub fn codecs(&self) -> &[Codec] {
         &self.codecs
+    }
+
+    /// Milliseconds of sound that they want in a packet, if they said so (RFC 8866, section 6.4).
+    #[must_use]
+    pub const fn packet_time(&self) -> Option<u8> {
+        self.packet_time
     }
 
     /// Media, once the transport is connected.
@@ -336,7 +353,7 @@ impl SubscribeTransport {
             Event::Connected => {
                 let keys = take_keys(&self.keys)?;
                 let estimator = Estimator::new(self.estimates);
-                self.plane = Some(Plane::new(&keys, &self.places, self.accepted, estimator));
+                self.plane = Some(Plane::new(&keys, &self.places, self.taken, estimator));
                 Some(Subscribed::Connected)
             }
             Event::Closed => Some(Subscribed::Closed),

@@ -72,6 +72,14 @@ impl Halls {
         }
     }
 
+    /// The namespace and the name of the room of the hall with that key.
+    pub(crate) fn names_of(&self, key: u64) -> Option<(String, String)> {
+        let cell = lock(&self.by_key).get(&key).and_then(Weak::upgrade)?;
+        let hall = lock(&cell.inner);
+        let view = hall.hall.room().view();
+        Some((view.namespace.to_string(), view.name.to_string()))
+    }
+
     /// Does something in the hall by that name, which is made if joining may do so.
     pub(crate) fn enter<T>(
         &self,

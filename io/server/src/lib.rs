@@ -10,6 +10,7 @@ mod media;
 mod metrics;
 mod page;
 mod proxies;
+mod room_metrics;
 mod server;
 mod shared;
 mod signalling;

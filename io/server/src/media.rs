@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use trefoil_auth::Permission;
 use trefoil_media::{
-    Ask, Command, Limit, Media, MuteState, Notice, Rights, RoomKey, Source, Told, TrackId, ViewWish,
+    Ask, Command, HearWish, Limit, Media, MuteState, Notice, Rights, RoomKey, Source, Told, TrackId,
+    ViewWish, VoiceWish,
 };
 use trefoil_native::MediaWord;
 use trefoil_room::{Participant, ParticipantId};
 use trefoil_wire::{
-    LimitedBy, MediaAsk, PublishedTrack, Reception, Refused, ServerMessage, Speaker, TrackKind, TrackPlace,
-    TrackReception, TrackSource, Transport,
+    HeardAs, LimitedBy, MediaAsk, PublishedTrack, Reception, Refused, ServerMessage, Speaker, TrackKind,
+    TrackPlace, TrackReception, TrackSource, Transport,
 };
 
 use crate::shared::{At, Shared};
@@ -28,7 +29,7 @@ pub struct MediaLink {
 /// What a hall says, as a command.
 pub(crate) fn command(room: u64, of: ParticipantId, word: MediaWord<'_>) -> Command {
     let ask = match word {
-        MediaWord::Is(participant) => entered(participant),
+        MediaWord::Is(participant, mixed) => entered(participant, mixed),
         MediaWord::Gone => Ask::Leave,
         MediaWord::Asks(ask) => asked(ask),
     };
@@ -39,7 +40,7 @@ pub(crate) fn command(room: u64, of: ParticipantId, word: MediaWord<'_>) -> Comm
     }
 }
 
-fn entered(participant: &Participant) -> Ask {
+fn entered(participant: &Participant, mixed: bool) -> Ask {
     let may = |permission| participant.permissions.allow(permission);
     Ask::Enter {
         name: participant.id.to_string().into(),
@@ -52,6 +53,7 @@ fn entered(participant: &Participant) -> Ask {
             audio: participant.muted.audio,
             video: participant.muted.video,
         },
+        mixed,
     }
 }
 
@@ -84,6 +86,28 @@ fn asked(ask: MediaAsk) -> Ask {
             };
             tracks.into_iter().filter_map(wish).collect()
         })),
+        MediaAsk::Hear {
+            audio,
+            deafened,
+            stereo,
+            bitrate,
+            complexity,
+            volumes,
+        } => Ask::Hear(HearWish {
+            mixed: audio.map(|audio| audio == HeardAs::Mixed),
+            deafened,
+            stereo,
+            bits_per_second: bitrate,
+            complexity,
+            volumes: volumes
+                .into_iter()
+                .filter_map(|(who, percent)| Some((ParticipantId::parse(&who)?.number(), factor(percent))))
+                .collect(),
+        }),
+        MediaAsk::Voice { volume, place, .. } => Ask::Voice(VoiceWish {
+            gain: volume.map(factor),
+            place: place.map(|place| f32::from(place) / 100.0),
+        }),
         MediaAsk::Allow { track, to } => Ask::Allow {
             // There is no track 0.
             track: track_from(&track).unwrap_or(TrackId(0)),
@@ -95,10 +119,15 @@ fn asked(ask: MediaAsk) -> Ask {
     }
 }
 
+/// Percent as a factor.
+fn factor(percent: u16) -> f32 {
+    f32::from(percent) / 100.0
+}
+
 /// Tells everything that the media server says to whom it is for, until it says no more.
 pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
     while let Some(Notice { room, to, told }) = notices.recv().await {
-        let lasts = !matches!(told, Told::Speakers(_) | Told::Reception(_));
+        let lasts = !matches!(told, Told::Speakers(_) | Told::Reception(_) | Told::TalksMuted);
         let Some(message) = message(told, &shared) else {
             continue;
         };
@@ -150,6 +179,7 @@ fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
                 retry_after_seconds: None,
             })
         }
+        Told::TalksMuted => ServerMessage::TalkingMuted,
         Told::Lost("publish") => ServerMessage::MediaLost {
             transport: Transport::Publish,
         },
@@ -219,8 +249,12 @@ fn id_of(participant: u64) -> String {
     ParticipantId::from_number(participant).to_string()
 }
 
-fn track_name(track: TrackId) -> String {
-    format!("t_{}", track.0)
+pub(crate) fn track_name(track: TrackId) -> String {
+    if track == TrackId::MIX {
+        "mix".to_owned()
+    } else {
+        format!("t_{}", track.0)
+    }
 }
 
 fn track_from(name: &str) -> Option<TrackId> {

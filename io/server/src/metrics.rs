@@ -6,6 +6,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::room_metrics::RoomMetrics;
+
 /// A refusal by its code.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(crate) struct Code {
@@ -76,6 +78,7 @@ pub(crate) struct Metrics {
     pub(crate) messages: Counter,
     door_people: Family<Door, Gauge>,
     door_messages: Family<Door, Counter>,
+    pub(crate) each_room: RoomMetrics,
     refusals: Family<Code, Counter>,
     answers: Family<Status, Counter>,
 }
@@ -126,6 +129,7 @@ impl Metrics {
             "HTTP answers by status",
             self.answers.clone(),
         );
+        self.each_room.register(registry);
         for code in CODES {
             drop(self.refusals.get_or_create(&Code { code }));
         }

@@ -176,6 +176,7 @@ impl Shared {
             name: Some(name.unwrap_or_else(|| "Guest".into())),
             role: self.config.rooms.guest_role,
             permissions: None,
+            hidden: false,
             exp: unix_seconds().saturating_add(self.config.tokens.ttl_seconds),
             nbf: None,
         }
@@ -255,6 +256,7 @@ pub(crate) fn entrance(claims: &Claims) -> Entrance {
         identity: claims.sub.clone(),
         role,
         permissions: own.unwrap_or_else(|| role.permissions()),
+        hidden: claims.hidden,
     }
 }
 

@@ -121,6 +121,7 @@ async fn every_wrong_token_gets_the_same_answer() {
         name: None,
         role: Role::Speaker,
         permissions: None,
+        hidden: false,
         exp: now + 600,
         nbf: None,
     };

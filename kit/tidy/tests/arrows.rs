@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core/srtp", &[]),
     ("core/room", &["core/auth"]),
     ("core/sfu", &["core/rtp"]),
+    ("core/mix", &["core/rtp"]),
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
     ("doors/socketio", &["core/wire", "core/room"]),
     ("doors/apprtc", &["core/wire"]),
@@ -30,9 +31,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("io/relay", &["io/net", "core/turn", "core/stun", "core/auth"]),
     (
         "io/media",
-        &["io/net", "io/peer", "core/bwe", "core/rtp", "core/sfu"],
+        &[
+            "io/net", "io/peer", "io/codec", "core/bwe", "core/rtp", "core/sfu", "core/mix",
+        ],
     ),
     ("io/peer", &["core/rtp", "core/srtp", "core/bwe"]),
+    ("io/codec", &["core/mix"]),
     (
         "io/server",
         &[

@@ -37,6 +37,7 @@ pub fn somebody(identity: &str, role: Role) -> Entrance {
         name: identity.into(),
         role,
         permissions: role.permissions(),
+        hidden: false,
     }
 }
 

@@ -100,11 +100,20 @@ impl Scene {
     }
 
     pub fn join(&mut self, identity: &str, role: Role) -> Person {
+        self.enter(identity, role, false)
+    }
+
+    pub fn join_hidden(&mut self, identity: &str) -> Person {
+        self.enter(identity, Role::Viewer, true)
+    }
+
+    fn enter(&mut self, identity: &str, role: Role, hidden: bool) -> Person {
         let entrance = Entrance {
             identity: identity.into(),
             name: identity.into(),
             role,
             permissions: role.permissions(),
+            hidden,
         };
         let at = self.hall.join(entrance, &self.world, self.now).unwrap();
         self.person(at)

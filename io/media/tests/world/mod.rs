@@ -59,6 +59,7 @@ pub struct Person {
     pub refused: Vec<(&'static str, String, bool)>,
     pub lost: Vec<&'static str>,
     pub offers: usize,
+    pub talked_muted: usize,
 }
 
 pub struct World {
@@ -80,6 +81,12 @@ impl World {
             start_bits_per_second: 5_000_000,
             // More than one, so that half of all datagrams reach a worker that is not theirs.
             workers: 3,
+            // In `spread.rs`, everybody is on another one.
+            room_share: if module_path!().starts_with("spread::") {
+                1
+            } else {
+                100
+            },
             ..MediaConfig::default()
         };
         change(&mut config);
@@ -119,6 +126,15 @@ impl World {
     }
 
     pub fn enter_as(&mut self, number: u64, room: RoomKey, rights: Rights) {
+        self.come(number, room, rights, false);
+    }
+
+    /// Enters a room that is mixed by its settings.
+    pub fn enter_mixed(&mut self, number: u64, room: RoomKey) {
+        self.come(number, room, ALL, true);
+    }
+
+    fn come(&mut self, number: u64, room: RoomKey, rights: Rights, mixed: bool) {
         self.people.insert(number, Person::new(number, room));
         self.ask(
             number,
@@ -126,6 +142,7 @@ impl World {
                 name: format!("p{number}").into(),
                 rights,
                 muted: MuteState::default(),
+                mixed,
             },
         );
     }
@@ -137,16 +154,21 @@ impl World {
 
     /// Publishes one m= section for each: whether it is video, and its encodings.
     pub fn publish(&mut self, number: u64, media: &[(bool, &[&str])]) {
+        self.publish_as(number, media, &[]);
+    }
+
+    /// The same, and what each section is.
+    pub fn publish_as(&mut self, number: u64, media: &[(bool, &[&str])], sources: &[Source]) {
         let mut wire = Wire::udp();
         let (offer, mids) = wire.client.offer(media);
         let person = self.people.get_mut(&number).unwrap();
         person.publish = Some(wire);
-        person.mids = mids;
+        person.mids = mids.clone();
         self.ask(
             number,
             Ask::Publish {
                 offer,
-                sources: Vec::<(String, Source)>::new(),
+                sources: mids.into_iter().zip(sources.iter().copied()).collect(),
             },
         );
         self.until("publishing is connected", |world| {
@@ -283,6 +305,7 @@ impl Person {
             refused: Vec::new(),
             lost: Vec::new(),
             offers: 0,
+            talked_muted: 0,
         }
     }
 
@@ -306,6 +329,7 @@ impl Person {
             Told::Needed { track, rids, any } => drop(self.needed.insert(track, (any, rids))),
             Told::Reception(reception) => self.reception = Some(reception),
             Told::Refused { of, why, forbidden } => self.refused.push((of, why, forbidden)),
+            Told::TalksMuted => self.talked_muted += 1,
             Told::Lost(transport) => self.lost.push(transport),
         }
         None

@@ -8,7 +8,7 @@ mod stream;
 use std::time::Duration;
 
 use trefoil_bwe::{Estimator, Micros, Sent};
-use trefoil_rtp::{Codec, HeaderWriter, av1, rtcp, vp8, vp9};
+use trefoil_rtp::{Codec, HeaderWriter, audio_level, av1, red, rtcp, vp8, vp9};
 use trefoil_srtp::{Opener, Sealer};
 
 pub use feedback::Feedback;
@@ -18,7 +18,7 @@ pub use stream::StreamStats;
 use crate::{
     dtls::Handshake,
     sdp::{
-        Place,
+        Place, Taken,
         extensions::{self, Accepted},
         payload_type,
     },
@@ -45,6 +45,8 @@ pub struct Picture<'a> {
     pub level: Option<u8>,
     /// How the picture is turned (3GPP TS 26.114, section 7.4.5).
     pub orientation: Option<u8>,
+    /// Whose voices are mixed in it, and how loud they are (RFC 6465): CSRC and -dBov, at most 15.
+    pub voices: &'a [(u32, u8)],
 }
 
 /// What IPv4 and UDP add to a datagram.
@@ -61,8 +63,7 @@ const FIRST_CREDIT: u64 = 32 * 1024;
 pub struct Plane {
     sealer: Sealer,
     opener: Opener,
-    audio: Accepted,
-    video: Accepted,
+    taken: Taken,
     streams: Vec<Stream>,
     estimator: Estimator,
     /// Bytes that may yet be sent again, as of then.
@@ -92,17 +93,11 @@ pub struct PlaneStats {
 }
 
 impl Plane {
-    pub(crate) fn new(
-        keys: &Handshake,
-        places: &[Place],
-        (audio, video): (Accepted, Accepted),
-        estimator: Estimator,
-    ) -> Self {
+    pub(crate) fn new(keys: &Handshake, places: &[Place], taken: Taken, estimator: Estimator) -> Self {
         Self {
             sealer: Sealer::new(&keys.outbound),
             opener: Opener::new(&keys.inbound),
-            audio,
-            video,
+            taken,
             streams: places.iter().map(Stream::new).collect(),
             estimator,
             credit: (FIRST_CREDIT, Micros::ZERO),
@@ -110,8 +105,8 @@ impl Plane {
         }
     }
 
-    pub(crate) fn set_places(&mut self, places: &[Place], (audio, video): (Accepted, Accepted)) {
-        (self.audio, self.video) = (audio, video);
+    pub(crate) fn set_places(&mut self, places: &[Place], taken: Taken) {
+        self.taken = taken;
         for place in places.iter().skip(self.streams.len()) {
             self.streams.push(Stream::new(place));
         }
@@ -185,8 +180,12 @@ impl Plane {
         now: Micros,
         out: &mut [u8],
     ) -> usize {
+        let plain = (picture.codec == Codec::Red && !self.taken.red)
+            .then(|| without_redundancy(picture))
+            .flatten();
+        let picture = plain.as_ref().unwrap_or(picture);
         let video = picture.codec.is_video();
-        let accepted = if video { self.video } else { self.audio };
+        let accepted = if video { self.taken.video } else { self.taken.audio };
         let Some(stream) = self.streams.get_mut(usize::from(place)) else {
             return 0;
         };
@@ -215,12 +214,19 @@ impl Plane {
         let kind = if again { Sent::Retransmission } else { Sent::Media };
         let transport = self.estimator.sent(size, kind, now).to_be_bytes();
         let mut kept = [0; LONGEST_DESCRIPTOR];
+        let (mut sources, mut levels) = ([0; 15], [0; 15]);
+        let voices = picture.voices.iter();
+        sources
+            .iter_mut()
+            .zip(voices.clone())
+            .for_each(|(into, (source, _))| *into = *source);
         let made = Made {
             transport,
             send_time: send_time(now),
             descriptor: renumbered(picture, &mut kept),
             level: [picture.level.unwrap_or(0)],
             orientation: [picture.orientation.unwrap_or(0)],
+            levels: audio_level::write_mixed(voices.map(|(_, level)| *level), &mut levels),
         };
         let (extensions, used) = made.accepted(picture, accepted);
         let header = HeaderWriter {
@@ -229,7 +235,7 @@ impl Plane {
             sequence: index as u16,
             timestamp: picture.timestamp,
             ssrc,
-            csrcs: &[],
+            csrcs: sources.get(..picture.voices.len()).unwrap_or(&sources),
         };
         let start = header.write(out, extensions.get(..used).unwrap_or_default());
         let original = (picture.sequence as u16).to_be_bytes();
@@ -257,7 +263,7 @@ impl Plane {
     /// Writes padding on the retransmission stream of a video, for probes: how long it is, or 0 where no video was ever sent.
     pub fn pad(&mut self, probe: bool, now: Micros, out: &mut [u8]) -> usize {
         const PADDING: u8 = 224;
-        let video = self.video;
+        let video = self.taken.video;
         let sent = |stream: &Stream| stream.codec.filter(|codec| codec.is_video());
         let found = self
             .streams
@@ -342,6 +348,7 @@ struct Made<'a> {
     descriptor: &'a [u8],
     level: [u8; 1],
     orientation: [u8; 1],
+    levels: &'a [u8],
 }
 
 impl Made<'_> {
@@ -368,6 +375,7 @@ impl Made<'_> {
                 extensions::LEVEL_ID,
                 &self.level[..],
             ),
+            (!self.levels.is_empty(), extensions::MIXED_LEVELS_ID, self.levels),
         ];
         let mut chosen = [(0_u8, &[][..]); 4];
         let mut used = 0;
@@ -382,6 +390,16 @@ impl Made<'_> {
         }
         (chosen, used)
     }
+}
+
+/// What a packet with redundancy would be without: for those who cannot read it.
+fn without_redundancy<'a>(picture: &Picture<'a>) -> Option<Picture<'a>> {
+    let (_, payload) = red::primary(picture.payload)?;
+    Some(Picture {
+        codec: Codec::Opus,
+        payload,
+        ..*picture
+    })
 }
 
 /// 6.18 fixed point seconds, modulo 64 s.

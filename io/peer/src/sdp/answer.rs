@@ -16,6 +16,8 @@ pub(crate) struct SectionAnswer {
     pub(crate) rejected: bool,
     pub(crate) codecs: Vec<Codec>,
     pub(crate) extensions: Accepted,
+    /// Milliseconds of sound that they want in a packet.
+    pub(crate) packet_time: Option<u8>,
 }
 
 /// An answer.
@@ -127,6 +129,8 @@ impl SectionAnswer {
             if let Some(id) = id {
                 self.extensions.add(id);
             }
+        } else if let Some(time) = attribute.strip_prefix("ptime:") {
+            self.packet_time = time.trim().parse().ok();
         } else if attribute == "inactive" {
             self.rejected = true;
         }

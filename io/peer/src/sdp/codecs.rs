@@ -13,7 +13,7 @@ pub(crate) struct Payload {
     pub(crate) fmtp: Option<&'static str>,
 }
 
-/// In the order in which they are offered. RED carries Opus twice; who does not know it gets no such packets.
+/// In the order in which they are offered. RED carries Opus twice; who does not know it gets it once.
 pub(crate) const AUDIO: &[Payload] = &[
     audio(
         Codec::Opus,

@@ -8,6 +8,9 @@ pub(crate) const DESCRIPTOR_ID: u8 = 12;
 
 pub(crate) const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 pub(crate) const LEVEL_ID: u8 = 1;
+/// Levels of those who are in a mix (RFC 6465).
+pub(crate) const MIXED_LEVELS: &str = "urn:ietf:params:rtp-hdrext:csrc-audio-level";
+pub(crate) const MIXED_LEVELS_ID: u8 = 5;
 pub(crate) const SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
 pub(crate) const SEND_TIME_ID: u8 = 2;
 pub(crate) const TRANSPORT: &str =
@@ -20,6 +23,7 @@ pub(crate) const AUDIO: &[(u8, &str)] = &[
     (LEVEL_ID, LEVEL),
     (SEND_TIME_ID, SEND_TIME),
     (TRANSPORT_ID, TRANSPORT),
+    (MIXED_LEVELS_ID, MIXED_LEVELS),
 ];
 pub(crate) const VIDEO: &[(u8, &str)] = &[
     (SEND_TIME_ID, SEND_TIME),

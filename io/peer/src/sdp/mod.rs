@@ -11,3 +11,14 @@ mod offer;
 pub(crate) use answer::{Answer, SectionAnswer};
 pub(crate) use codecs::payload_type;
 pub(crate) use offer::{Offer, Place};
+
+/// What a subscriber takes of what they were offered, beside codecs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Taken {
+    /// Header extensions of sound.
+    pub(crate) audio: extensions::Accepted,
+    /// Header extensions of video.
+    pub(crate) video: extensions::Accepted,
+    /// Whether they can read redundant sound (RFC 2198).
+    pub(crate) red: bool,
+}

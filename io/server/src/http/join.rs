@@ -91,7 +91,10 @@ fn look_inside(
                 Ok((
                     room.view().settings,
                     room.view().topology(),
-                    room.participants().map(participant_of).collect(),
+                    room.participants()
+                        .filter(|other| !other.hidden)
+                        .map(participant_of)
+                        .collect(),
                 ))
             }
             Err(settings) => {

@@ -49,6 +49,7 @@ pub(super) async fn make(
         permissions: request
             .permissions
             .map(|all| all.into_iter().map(permission_from).collect()),
+        hidden: request.hidden.unwrap_or_default(),
         exp: unix_seconds().saturating_add(ttl),
         nbf: None,
     };

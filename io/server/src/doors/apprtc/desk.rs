@@ -332,13 +332,28 @@ async fn keep(desk: Weak<Desk>, seat: Arc<Seat>, mut words: mpsc::Receiver<Word>
     };
     let mut attached = seat.attached.subscribe();
     let mut until = Instant::now() + patience;
+    let answered = tokio::time::sleep(ANSWER);
+    tokio::pin!(answered);
+    let mut listens = false;
     loop {
         let present = *attached.borrow_and_update();
         tokio::select! {
-            word = words.recv() => match word {
-                Some(word) => if !seat.told(word) { break },
-                None => break,
-            },
+            word = words.recv() => {
+                let Some(word) = word else { break };
+                if matches!(word, Word::Event(Event::Joined(_)))
+                    && let Some(desk) = desk.upgrade()
+                {
+                    // Whoever comes takes first what was said until then.
+                    drop(lock(&desk.coming));
+                }
+                if !seat.told(word) {
+                    break;
+                }
+            }
+            () = &mut answered, if !listens => {
+                listens = true;
+                seat.listen();
+            }
             changed = attached.changed() => match changed {
                 Ok(()) => until = Instant::now() + patience,
                 Err(_) => break,

@@ -1,0 +1,291 @@
+//! Everybody in one stream: who hears the mix hears all others and never themselves, over real sockets and real Opus.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+mod world;
+
+use std::{
+    f32::consts::TAU,
+    time::{Duration, Instant},
+};
+
+use trefoil_codec::{AnyDecoder, AnyEncoder, Builtin};
+use trefoil_media::{Ask, HearWish, MuteState, Source, TrackId, VoiceWish};
+use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality};
+use trefoil_peer::client::Media as Packet;
+use world::{ALL, ROOM, World};
+
+const VOICE: (bool, &[&str]) = (false, &[]);
+const MIX: TrackId = TrackId::MIX;
+
+/// Somebody who says one tone.
+struct Tone {
+    who: u64,
+    hertz: f32,
+    encoder: AnyEncoder,
+    phase: f32,
+    sequence: u64,
+}
+
+impl Tone {
+    fn new(who: u64, hertz: f32) -> Self {
+        Self {
+            who,
+            hertz,
+            encoder: Builtin.encoder(Codec::Opus, Channels::Mono, Quality::default()),
+            phase: 0.0,
+            sequence: 0,
+        }
+    }
+
+    fn say(&mut self, world: &mut World) {
+        let samples: Vec<f32> = (0..960)
+            .map(|_| {
+                self.phase = (self.phase + self.hertz / 48_000.0).fract();
+                0.3 * (self.phase * TAU).sin()
+            })
+            .collect();
+        let mut payload = Vec::new();
+        self.encoder.encode(&samples, &mut payload);
+        self.sequence += 1;
+        let packet = Packet {
+            sequence: self.sequence,
+            timestamp: self.sequence as u32 * 960,
+            marker: false,
+            payload: &payload,
+            level: Some(-20),
+        };
+        world.send(self.who, 0, None, packet);
+    }
+}
+
+/// Lets everybody talk for so many packets.
+fn talk(world: &mut World, tones: &mut [Tone], packets: u32) {
+    let mut next = Instant::now();
+    for _ in 0..packets {
+        for tone in &mut *tones {
+            tone.say(world);
+        }
+        next += Duration::from_millis(20);
+        while Instant::now() < next {
+            world.turn();
+        }
+    }
+}
+
+/// What somebody heard of the mix since packet `from`: how loud each frequency is, in decibel.
+fn heard(world: &World, who: u64, from: usize, hertz: &[f32]) -> Vec<f32> {
+    let mut decoder: AnyDecoder = Builtin.decoder(Codec::Opus);
+    let mut samples = Vec::new();
+    for packet in world.received(who, MIX).into_iter().skip(from) {
+        decoder.decode(&packet.payload, &mut samples).unwrap();
+    }
+    // What sounds in the end, after talkers are known and the codec has settled.
+    let samples = &samples[samples.len().saturating_sub(24_000)..];
+    assert_eq!(samples.len(), 24_000, "there is enough to hear");
+    hertz.iter().map(|hertz| loudness(samples, *hertz)).collect()
+}
+
+/// Goertzel's algorithm with a Hann window.
+fn loudness(samples: &[f32], hertz: f32) -> f32 {
+    let count = samples.len() as f32;
+    let (mut real, mut imaginary) = (0.0_f64, 0.0_f64);
+    for (at, sample) in samples.iter().enumerate() {
+        let window = 0.5 - 0.5 * (TAU * at as f32 / count).cos();
+        let angle = f64::from(hertz) * std::f64::consts::TAU * at as f64 / 48_000.0;
+        real += f64::from(sample * window) * angle.cos();
+        imaginary += f64::from(sample * window) * angle.sin();
+    }
+    let amplitude = 4.0 * real.hypot(imaginary) / samples.len() as f64;
+    20.0 * (amplitude.max(1e-9) as f32).log10()
+}
+
+const TONES: [f32; 3] = [400.0, 1200.0, 800.0];
+
+/// Three who speak, each on a tone of their own, and all hear the mix.
+fn three() -> (World, Vec<Tone>) {
+    let mut world = World::new();
+    let mut tones = Vec::new();
+    for (who, hertz) in (1..).zip(TONES) {
+        world.enter(who);
+        world.publish(who, &[VOICE]);
+        hear(&world, who, true);
+        tones.push(Tone::new(who, hertz));
+    }
+    for who in 1..=3 {
+        world.subscribe(who);
+    }
+    (world, tones)
+}
+
+fn hear(world: &World, who: u64, mixed: bool) {
+    let wish = HearWish {
+        mixed: Some(mixed),
+        ..HearWish::default()
+    };
+    world.ask(who, Ask::Hear(wish));
+}
+
+#[test]
+fn each_hears_all_others_in_one_stream_and_never_themselves() {
+    let (mut world, mut tones) = three();
+    talk(&mut world, &mut tones, 75);
+    for who in 1..=3_u64 {
+        let heard = heard(&world, who, 0, &TONES);
+        for (other, decibel) in (1..).zip(heard) {
+            if other == who {
+                assert!(decibel < -60.0, "{who} hears themselves: {decibel}");
+            } else {
+                assert!((-20.0..-5.0).contains(&decibel), "{who} hears {other}: {decibel}");
+            }
+        }
+        let received = world.people[&who].received.iter();
+        assert!(
+            received.clone().all(|packet| packet.track == Some(MIX)),
+            "nothing but the mix"
+        );
+        let numbers: Vec<u64> = received.map(|packet| packet.sequence).collect();
+        assert!(
+            numbers.windows(2).all(|pair| pair[0] < pair[1]),
+            "in one unbroken stream"
+        );
+    }
+}
+
+#[test]
+fn mixed_and_separate_are_in_one_room_and_anybody_changes_at_any_time() {
+    let (mut world, mut tones) = three();
+    hear(&world, 3, false);
+    talk(&mut world, &mut tones, 50);
+    let (first, second) = (world.track(1, 0), world.track(2, 0));
+    assert!(world.received(3, first).len() > 20 && world.received(3, second).len() > 20);
+    assert!(world.received(3, MIX).is_empty());
+    hear(&world, 3, true);
+    hear(&world, 1, false);
+    world.until("both are told", |world| {
+        world.people[&3].slots.values().eq([&MIX])
+            && world.people[&1].slots.values().all(|track| *track != MIX)
+    });
+    talk(&mut world, &mut tones, 75);
+    let at_third = heard(&world, 3, 0, &TONES);
+    assert!(
+        at_third[0] > -20.0 && at_third[1] > -20.0 && at_third[2] < -60.0,
+        "{at_third:?}"
+    );
+    assert!(world.received(1, second).len() > 20);
+    assert_eq!(world.people[&3].offers, 1, "nothing was negotiated again");
+}
+
+#[test]
+fn one_may_be_louder_for_me_quieter_for_all_or_nothing_at_all() {
+    let (mut world, mut tones) = three();
+    world.ask(
+        1,
+        Ask::Hear(HearWish {
+            volumes: vec![(2, 0.1)],
+            ..HearWish::default()
+        }),
+    );
+    world.ask(
+        3,
+        Ask::Voice(VoiceWish {
+            gain: Some(0.25),
+            place: None,
+        }),
+    );
+    talk(&mut world, &mut tones, 75);
+    let (one, two) = (heard(&world, 1, 0, &TONES), heard(&world, 2, 0, &TONES));
+    // 0.3 is -10.5 dB; a tenth of it 20 dB less, a quarter 12 dB less.
+    assert!(
+        (one[1] + 30.5).abs() < 3.0 && (one[2] + 22.5).abs() < 3.0,
+        "{one:?}"
+    );
+    assert!(
+        (two[0] + 10.5).abs() < 3.0 && (two[2] + 22.5).abs() < 3.0,
+        "{two:?}"
+    );
+    world.ask(
+        2,
+        Ask::Hear(HearWish {
+            deafened: Some(true),
+            ..HearWish::default()
+        }),
+    );
+    talk(&mut world, &mut tones, 10);
+    let before = world.received(2, MIX).len();
+    talk(&mut world, &mut tones, 25);
+    assert_eq!(
+        world.received(2, MIX).len(),
+        before,
+        "who is deafened hears nothing"
+    );
+}
+
+#[test]
+fn who_is_muted_by_a_moderator_is_in_no_mix_and_is_told_when_they_speak() {
+    let (mut world, mut tones) = three();
+    world.ask(
+        2,
+        Ask::Enter {
+            name: "p2".into(),
+            rights: ALL,
+            muted: MuteState {
+                audio: true,
+                video: false,
+            },
+            mixed: false,
+        },
+    );
+    talk(&mut world, &mut tones, 75);
+    let one = heard(&world, 1, 0, &TONES);
+    assert!(one[1] < -60.0 && one[2] > -20.0, "{one:?}");
+    assert!(world.people[&2].talked_muted > 0);
+    assert_eq!(world.people[&1].talked_muted, 0);
+}
+
+#[test]
+fn a_room_that_is_mixed_by_its_settings_needs_no_wish_and_what_is_for_one_is_for_one() {
+    let mut world = World::new();
+    let mut tones = Vec::new();
+    for (who, hertz) in (1..).zip(TONES) {
+        world.enter_mixed(who, ROOM);
+        world.publish(who, &[VOICE]);
+        world.subscribe(who);
+        tones.push(Tone::new(who, hertz));
+    }
+    let track = world.track(1, 0);
+    world.ask(
+        1,
+        Ask::Allow {
+            track,
+            to: Some(vec![2]),
+        },
+    );
+    talk(&mut world, &mut tones, 75);
+    let (two, three) = (heard(&world, 2, 0, &TONES), heard(&world, 3, 0, &TONES));
+    assert!(two[0] > -20.0 && two[2] > -20.0, "{two:?}");
+    assert!(three[0] < -60.0 && three[1] > -20.0, "{three:?}");
+}
+
+#[test]
+fn nobody_hears_the_sound_of_their_own_screen() {
+    let mut world = World::new();
+    for who in [1, 2] {
+        world.enter(who);
+        hear(&world, who, true);
+    }
+    world.publish_as(1, &[VOICE], &[Source::ScreenAudio]);
+    world.publish(2, &[VOICE]);
+    for who in [1, 2] {
+        world.subscribe(who);
+    }
+    let mut tones = vec![Tone::new(1, TONES[0]), Tone::new(2, TONES[1])];
+    talk(&mut world, &mut tones, 75);
+    let (one, two) = (heard(&world, 1, 0, &TONES), heard(&world, 2, 0, &TONES));
+    assert!(one[0] < -60.0 && one[1] > -20.0, "{one:?}");
+    assert!(two[0] > -20.0 && two[1] < -60.0, "{two:?}");
+}
