@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr};
 
+use trefoil_server::DoorSign;
+
 /// What runs, and where it listens.
 #[derive(Debug)]
 pub(crate) struct Banner {
@@ -13,6 +15,8 @@ pub(crate) struct Banner {
     pub(crate) relay: Vec<SocketAddr>,
     /// Where media goes through the server, if it does.
     pub(crate) media: Vec<SocketAddr>,
+    /// The doors that are open besides our own.
+    pub(crate) doors: Vec<DoorSign>,
     /// How the world reaches the page, if that was configured.
     pub(crate) public_url: Option<String>,
     /// Whether guests may join without a token.
@@ -37,6 +41,19 @@ impl fmt::Display for Banner {
         }
         for media in &self.media {
             writeln!(f, "  group media            {media} (UDP, TCP)")?;
+        }
+        for DoorSign {
+            door,
+            listening,
+            paths,
+        } in &self.doors
+        {
+            let name = format!("door: {door}");
+            write!(f, "  {name:<22} ")?;
+            for address in listening {
+                write!(f, "{address}, ")?;
+            }
+            writeln!(f, "and {paths} of the first")?;
         }
         if let Some(rooms) = self.rooms {
             let link = self
@@ -70,6 +87,11 @@ mod tests {
             https: Vec::new(),
             relay: vec!["127.0.0.1:3478".parse().unwrap()],
             media: Vec::new(),
+            doors: vec![DoorSign {
+                door: "apprtc",
+                listening: vec!["127.0.0.1:8443".parse().unwrap()],
+                paths: "/join/",
+            }],
             public_url: None,
             development: true,
         };
@@ -79,6 +101,10 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.matches("http://").count(), 1, "{text}");
+        assert!(
+            text.contains("  door: apprtc           127.0.0.1:8443, and /join/ of the first\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -88,6 +114,7 @@ mod tests {
             https: Vec::new(),
             relay: Vec::new(),
             media: Vec::new(),
+            doors: Vec::new(),
             public_url: Some("https://meet.example.org/".to_owned()),
             development: false,
         };

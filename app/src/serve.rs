@@ -182,6 +182,10 @@ impl Running {
                 .relay
                 .as_ref()
                 .map_or_else(Vec::new, |relay| relay.listening().to_vec()),
+            doors: self
+                .server
+                .as_ref()
+                .map_or_else(Vec::new, |server| server.doors().to_vec()),
             public_url: config.server.public_url.clone(),
             media: self
                 .media

@@ -17,7 +17,9 @@ mod timeouts;
 pub use directory::{Directory, DirectoryLimits, NamespaceView};
 pub use ids::{IdSource, ParticipantId, ResumeSecret};
 pub use moment::Moment;
-pub use names::{IDENTITY_BYTES, NAME_BYTES, ROOM_NAME_BYTES, check_identity, check_room_name, clean_name};
+pub use names::{
+    IDENTITY_BYTES, NAME_BYTES, ROOM_NAME_BYTES, check_identity, check_room_name, clean_name, room_name_for,
+};
 pub use participant::{Muted, MutedChange, Participant};
 pub use refusal::Refusal;
 pub use room::{Audience, Entrance, Event, LeaveReason, Output, Room, Seat};

@@ -1,5 +1,9 @@
 //! What a namespace, a room, an identity and a person may be called.
 
+use std::{borrow::Cow, fmt::Write as _};
+
+use aws_lc_rs::digest::{SHA256, digest};
+
 use crate::Refusal;
 
 /// The longest name of a namespace or room, in bytes.
@@ -21,6 +25,22 @@ pub fn check_room_name(what: &'static str, name: &str) -> Result<(), Refusal> {
     } else {
         Err(Refusal::InvalidName { what })
     }
+}
+
+/// The room name for whatever a client of another protocol calls a room: the same text where it can be one, and otherwise
+/// `~` and a part of its SHA-256, so that the same text is always the same room.
+#[must_use]
+pub fn room_name_for(text: &str) -> Cow<'_, str> {
+    if check_room_name("room", text).is_ok() {
+        return Cow::Borrowed(text);
+    }
+    let hash = digest(&SHA256, text.as_bytes());
+    let mut name = String::from("~");
+    for byte in hash.as_ref().iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    Cow::Owned(name)
 }
 
 /// Accepts 1 to [`IDENTITY_BYTES`] bytes without spaces or characters that do not show.
@@ -95,6 +115,20 @@ mod tests {
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    fn any_text_names_a_room_and_a_good_name_names_itself() {
+        assert_eq!(room_name_for("lobby"), "lobby");
+        let odd = ["", "a b", "null\0", "..", "Zoë", &"r".repeat(65)];
+        let mut names: Vec<_> = odd.iter().map(|text| room_name_for(text).into_owned()).collect();
+        assert!(
+            names.iter().all(|name| check_room_name("room", name).is_ok()),
+            "{names:?}"
+        );
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), odd.len());
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod http;
 mod media;
 mod server;
 mod shared;
+mod signal;
 
 pub use client::{ClientMessage, Join, JoinResume, Unreadable};
 pub use depth::{DEPTH_LIMIT, is_too_deep};
@@ -17,6 +18,7 @@ pub use media::{
 };
 pub use server::{Joined, Refused, Resume, ServerMessage, relayed};
 pub use shared::{IceServer, LeaveReason, Muted, Participant, Permission, Role, Room, Topology};
+pub use signal::{Candidate, Description, DescriptionKind, Dialect, Part, SignalData};
 
 /// The version of the protocol.
 pub const VERSION: u64 = 1;

@@ -4,13 +4,14 @@ use std::{collections::BTreeMap, task::Waker};
 
 use bytes::Bytes;
 use trefoil_room::{
-    Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, Room, Seat, Topology,
+    Audience, Entrance, Event, LeaveReason, Moment, Output, Participant, ParticipantId, Room, Seat,
 };
 use trefoil_wire::{IceServer, MediaAsk, ServerMessage};
 
 use crate::{
     Outbox, OutboxLimits, Overflow, Refusal, ResumeToken, close_code,
     convert::{participant_of, reason_of, room_of},
+    visitor::Guest,
 };
 
 /// What is the same for every session of a hall.
@@ -80,7 +81,7 @@ pub(crate) struct Session {
     pub(crate) received: u64,
     epoch: u32,
     /// Whether a connection holds it.
-    attached: bool,
+    pub(crate) attached: bool,
     /// It missed too much while nobody held it.
     lost: bool,
     waker: Option<Waker>,
@@ -92,10 +93,12 @@ pub(crate) struct Session {
 pub struct Hall {
     pub(crate) room: Room,
     pub(crate) sessions: BTreeMap<ParticipantId, Box<Session>>,
+    /// Those who came in through other doors.
+    pub(crate) visitors: BTreeMap<ParticipantId, Guest>,
     pub(crate) settings: HallSettings,
     /// Who must be woken once the hall is no longer locked.
     wakes: Vec<Waker>,
-    overflowed: Vec<ParticipantId>,
+    pub(crate) overflowed: Vec<ParticipantId>,
     /// Something happened since the room's next deadline was asked for.
     changed: bool,
 }
@@ -107,6 +110,7 @@ impl Hall {
         Self {
             room,
             sessions: BTreeMap::new(),
+            visitors: BTreeMap::new(),
             settings,
             wakes: Vec::new(),
             overflowed: Vec::new(),
@@ -148,6 +152,8 @@ impl Hall {
         outside: &impl Outside,
         now: Moment,
     ) -> Result<Attachment, Refusal> {
+        self.has_seat(&entrance.identity, false)?;
+        self.may_watch(&entrance)?;
         let seat = self.room.join(entrance, now)?;
         // What led to this seat is told to the others; the newcomer is told how it is now.
         self.dispatch(outside, now);
@@ -175,6 +181,7 @@ impl Hall {
             .filter(|session| !session.lost)
             .ok_or(lost)?;
         session.outbox.rewind(received).map_err(|Overflow| lost)?;
+        self.may_sit_again(id)?;
         let seat = self.room.resume(id, secret, now)?;
         self.dispatch(outside, now);
         Ok(self.attach(seat, true, outside))
@@ -283,10 +290,12 @@ impl Hall {
             while let Some(Output { to, event }) = self.room.poll_output() {
                 self.changed = true;
                 self.tell_media_server(to, &event, outside);
+                self.tell_visitors(to, &event);
                 self.deliver(to, event);
             }
             let Some(id) = self.overflowed.pop() else { break };
             let Some(session) = self.sessions.get_mut(&id) else {
+                self.dismiss(id, outside, now);
                 continue;
             };
             session.outbox = Outbox::default();
@@ -301,61 +310,6 @@ impl Hall {
                 session.lost = true;
             }
         }
-    }
-
-    /// The media server follows who is in the room, where media goes through it.
-    fn tell_media_server(&self, to: Audience, event: &Event, outside: &impl Outside) {
-        if self.room.view().topology() == Topology::P2p {
-            return;
-        }
-        let key = self.settings.key;
-        let mixed = self.room.view().topology() == Topology::Mixed;
-        match (event, to) {
-            (Event::Joined(participant) | Event::Updated(participant), _) => {
-                outside.media(key, participant.id, MediaWord::Is(participant, mixed));
-            }
-            (Event::Left { id, .. }, _) => {
-                outside.media(key, *id, MediaWord::Gone);
-            }
-            (Event::Ended(_), Audience::One(id)) => {
-                outside.media(key, id, MediaWord::Gone);
-            }
-            (Event::RoomUpdated(_), _) => {
-                for participant in self.room.participants() {
-                    outside.media(key, participant.id, MediaWord::Is(participant, mixed));
-                }
-            }
-            (Event::Mute { .. } | Event::Ended(_), _) => {}
-        }
-    }
-
-    /// Tells one, or everybody, what the media server says. What does not `last` is not kept for those who are away.
-    pub fn pass_on(
-        &mut self,
-        to: Option<ParticipantId>,
-        message: &ServerMessage,
-        lasts: bool,
-        outside: &impl Outside,
-        now: Moment,
-    ) {
-        let message = text(message);
-        let to = match to {
-            Some(id) => vec![id],
-            None => self.sessions.keys().copied().collect(),
-        };
-        for id in to {
-            let there = self
-                .sessions
-                .get(&id)
-                .filter(|session| session.ending.is_none())
-                .map(|session| session.attached);
-            match there {
-                Some(_) if lasts => self.push(id, message.clone()),
-                Some(true) => self.push_express(id, message.clone()),
-                Some(false) | None => {}
-            }
-        }
-        self.dispatch(outside, now);
     }
 
     fn deliver(&mut self, to: Audience, event: Event) {

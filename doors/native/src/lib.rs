@@ -7,10 +7,12 @@ mod convert;
 mod guard;
 mod hall;
 mod joined;
+mod media;
 mod outbox;
 mod receive;
 mod refusal;
 mod resume_token;
+mod visitor;
 
 pub use convert::{participant_of, permission_from, role_from, room_of, topology_from, topology_of};
 pub use guard::{Guard, GuardLimits, Verdict};
@@ -19,3 +21,4 @@ pub use outbox::{Outbox, OutboxLimits, Overflow};
 pub use receive::opening;
 pub use refusal::{Refusal, close_code};
 pub use resume_token::ResumeToken;
+pub use visitor::{Said, Visitor, Word};

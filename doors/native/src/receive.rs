@@ -164,6 +164,10 @@ impl Hall {
     fn signal(&mut self, me: ParticipantId, to: &str, data: &RawValue) -> Result<(), Refusal> {
         let to = addressed(to)?;
         self.room.route_signal(me, to)?;
+        if self.visitors.contains_key(&to) {
+            self.signal_visitor(me, to, data);
+            return Ok(());
+        }
         self.push(to, Bytes::from(relayed("signal", &me.to_string(), data)));
         Ok(())
     }
@@ -171,6 +175,7 @@ impl Hall {
     fn message(&mut self, me: ParticipantId, data: &RawValue) -> Result<(), Refusal> {
         self.room.route_message(me)?;
         self.push_all(Some(me), &Bytes::from(relayed("message", &me.to_string(), data)));
+        self.message_visitors(me, data);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use trefoil_auth::{ApiKey, Secret};
 use trefoil_native::{GuardLimits, OutboxLimits};
 use trefoil_room::{DirectoryLimits, RoomSettings, Rules, Topology};
 
-use crate::proxies::Proxies;
+use crate::{DoorsConfig, proxies::Proxies};
 
 /// The room server and its signalling.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +38,8 @@ pub struct ServerConfig {
     pub tokens: TokensConfig,
     /// ICE servers as clients are told of them.
     pub ice: IceConfig,
+    /// Doors for clients of other systems.
+    pub doors: DoorsConfig,
 }
 
 impl Default for ServerConfig {
@@ -53,6 +55,7 @@ impl Default for ServerConfig {
             heartbeat: HeartbeatConfig::default(),
             tokens: TokensConfig::default(),
             ice: IceConfig::default(),
+            doors: DoorsConfig::default(),
         }
     }
 }
@@ -88,7 +91,8 @@ pub struct LimitsConfig {
     pub waiting_messages: usize,
     /// Bytes of messages that may wait for a client to read them, and that are kept for it to resume.
     pub waiting_bytes: usize,
-    /// TCP connections from one address (IPv6: from one /64 network); 0 is no limit.
+    /// TCP connections from one address (IPv6: from one /64 network), and as many sessions at the Socket.IO door; 0 is no
+    /// limit.
     pub connections_per_address: u32,
     /// How long a WebSocket may stay without a `join`, in seconds.
     pub join_seconds: f64,
@@ -302,13 +306,18 @@ impl ServerConfig {
             );
         }
         Proxies::parse(&self.trusted_proxies)?;
+        self.doors.check()?;
         self.check_times()
     }
 
     fn check_development(&self) -> anyhow::Result<()> {
         let how = "add an API key to the configuration (keys = [{ key = \"main\", secret = \"...\" }]), then make join \
                    tokens with `trefoil token` or POST /v1/tokens";
-        if let Some(address) = self.listen.iter().find(|address| !address.ip().is_loopback()) {
+        let doors = &self.doors;
+        let own = [&doors.apprtc.listen, &doors.devices.listen];
+        let own = own.into_iter().flatten().flatten().chain(&doors.socketio.listen);
+        let mut all = self.listen.iter().chain(own);
+        if let Some(address) = all.find(|address| !address.ip().is_loopback()) {
             bail!(
                 "without keys anybody could join, so only loopback is served, but listen has {address}: {how}"
             );

@@ -3,6 +3,7 @@
 mod accept;
 mod addresses;
 mod config;
+mod doors;
 mod halls;
 mod http;
 mod media;
@@ -18,6 +19,7 @@ pub use config::{
     HeartbeatConfig, IceConfig, IceServers, KeyConfig, LimitsConfig, RoomsConfig, ServerConfig, TokensConfig,
     TopologyConfig,
 };
+pub use doors::{AppRtcConfig, DevicesConfig, DoorName, DoorSign, DoorsConfig, SocketIoConfig};
 pub use http::openapi;
 pub use media::MediaLink;
 pub use server::Server;

@@ -20,6 +20,19 @@ pub(crate) struct Status {
     status: u16,
 }
 
+/// A door by its name.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct Door {
+    door: &'static str,
+}
+
+/// What is counted for each door but our own.
+#[derive(Clone, Default)]
+pub(crate) struct DoorMetrics {
+    pub(crate) people: Gauge,
+    pub(crate) messages: Counter,
+}
+
 /// Every code that can be counted, so that each is shown before it first happens.
 const CODES: [&str; 29] = [
     "already_joined",
@@ -63,6 +76,8 @@ pub(crate) struct Metrics {
     pub(crate) joins: Counter,
     pub(crate) resumes: Counter,
     pub(crate) messages: Counter,
+    door_people: Family<Door, Gauge>,
+    door_messages: Family<Door, Counter>,
     pub(crate) each_room: RoomMetrics,
     refusals: Family<Code, Counter>,
     answers: Family<Status, Counter>,
@@ -98,6 +113,16 @@ impl Metrics {
             "Signalling messages received",
             self.messages.clone(),
         );
+        registry.register(
+            "trefoil_door_people",
+            "People who came in through another door than our own, by door",
+            self.door_people.clone(),
+        );
+        registry.register(
+            "trefoil_door_messages",
+            "Messages received at another door than our own, by door",
+            self.door_messages.clone(),
+        );
         registry.register("trefoil_refusals", "Refusals by code", self.refusals.clone());
         registry.register(
             "trefoil_http_answers",
@@ -109,6 +134,14 @@ impl Metrics {
             drop(self.refusals.get_or_create(&Code { code }));
         }
         drop(self.answers.get_or_create(&Status { status: 200 }));
+    }
+
+    /// What is counted for a door.
+    pub(crate) fn door(&self, door: &'static str) -> DoorMetrics {
+        DoorMetrics {
+            people: self.door_people.get_or_create(&Door { door }).clone(),
+            messages: self.door_messages.get_or_create(&Door { door }).clone(),
+        }
     }
 
     /// Counts a refusal.

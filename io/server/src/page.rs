@@ -1,5 +1,7 @@
 //! The page: files of web/, from the disk in debug builds, from the binary in release builds.
 
+use std::borrow::Cow;
+
 use axum::{
     body::Body,
     extract::Request,
@@ -30,7 +32,7 @@ pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-sr
      img-src 'self' blob: data:; worker-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
      form-action 'none'";
 
-/// Answers whatever is no route: a file of the page, the page itself for `/` and `/r/{room}`, or 404.
+/// Answers whatever is no route: a file of the page, `index.html` for a folder, the page itself for `/r/{room}`, or 404.
 pub(crate) async fn page(request: Request) -> Response {
     let path = request.uri().path();
     if path == "/v1" || path.starts_with("/v1/") {
@@ -43,18 +45,23 @@ pub(crate) async fn page(request: Request) -> Response {
         return Problem::method_not_allowed().into_response();
     }
     let file = match path.strip_prefix("/r/") {
-        Some(room) if check_room_name("room", room).is_ok() => "index.html",
+        Some(room) if check_room_name("room", room).is_ok() => "index.html".into(),
         Some(_) => {
             return Problem::not_found("no room can have that name; open / and choose another")
                 .into_response();
         }
-        None if path == "/" => "index.html",
-        None => path.trim_start_matches('/'),
+        None if path.ends_with('/') => Cow::Owned(format!("{}index.html", path.trim_start_matches('/'))),
+        None => path.trim_start_matches('/').into(),
     };
-    match Web::get(file).filter(|_| is_plain(file)) {
-        Some(found) => answer(file, found, request.headers()),
+    match Web::get(&file).filter(|_| is_plain(&file)) {
+        Some(found) => answer(&file, found, request.headers()),
         None => Problem::not_found("there is no such file; open / for the page").into_response(),
     }
+}
+
+/// A file of the page by its name.
+pub(crate) fn file(name: &str, asked: &HeaderMap) -> Option<Response> {
+    Web::get(name).map(|found| answer(name, found, asked))
 }
 
 /// Whether `file` names a file below the folder without detours.

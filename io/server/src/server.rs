@@ -16,7 +16,9 @@ use tokio::{
 };
 
 use crate::{
-    IceServers, MediaLink, ServerConfig, accept, http,
+    DoorSign, IceServers, MediaLink, ServerConfig, accept,
+    doors::Doors,
+    http,
     media::pass_on,
     shared::{At, Shared},
 };
@@ -26,6 +28,7 @@ pub struct Server {
     shared: Arc<Shared>,
     router: Router,
     listening: Vec<SocketAddr>,
+    doors: Vec<DoorSign>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -46,7 +49,8 @@ impl Server {
         let addresses = config.listen.clone();
         let (media, notices) = media.map_or((None, None), |link| (Some(link.media), Some(link.notices)));
         let shared = Shared::new(config, ice, media)?;
-        let router = http::router(&shared);
+        let mut doors = Doors::open(&shared).await?;
+        let router = doors.join(http::router(&shared));
         let (mut listening, mut tasks) = (Vec::new(), Vec::new());
         for address in addresses {
             let listener = TcpListener::bind(address).await.with_context(|| {
@@ -60,6 +64,10 @@ impl Server {
                 shared.clone(),
                 router.clone(),
             )));
+        }
+        tasks.extend(doors.tasks);
+        for (listener, router) in doors.own {
+            tasks.push(tokio::spawn(accept::accept(listener, shared.clone(), router)));
         }
         let timed = shared.clone();
         tasks.push(tokio::spawn(async move {
@@ -76,6 +84,7 @@ impl Server {
             shared,
             router,
             listening,
+            doors: doors.signs,
             tasks,
         })
     }
@@ -93,6 +102,12 @@ impl Server {
     #[must_use]
     pub fn listening_all(&self) -> &[SocketAddr] {
         &self.listening
+    }
+
+    /// The doors that are open besides our own.
+    #[must_use]
+    pub fn doors(&self) -> &[DoorSign] {
+        &self.doors
     }
 
     /// Registers more metrics, so that `/metrics` shows them too.

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     keys: Vec<ApiKey>,
     pub(crate) halls: Halls,
     pub(crate) addresses: Arc<Addresses>,
+    /// Sessions at doors, by the address of their client.
+    pub(crate) sessions: Arc<Addresses>,
     pub(crate) proxies: Proxies,
     pub(crate) metrics: Metrics,
     pub(crate) registry: Mutex<Registry>,
@@ -90,6 +92,7 @@ impl Shared {
             keys,
             halls,
             addresses: Arc::default(),
+            sessions: Arc::default(),
             metrics,
             registry: Mutex::new(registry),
             draining: AtomicBool::new(false),
@@ -129,6 +132,23 @@ impl Shared {
         Ok(claims)
     }
 
+    /// What opens a room for a client of another door: its token, or that guests may come in there.
+    pub(crate) fn visitor_claims(
+        &self,
+        token: Option<&str>,
+        namespace: &str,
+        room: &str,
+        name: Option<&str>,
+    ) -> Result<Claims, Refusal> {
+        let name = name.map(str::to_owned);
+        let (space, place) = (namespace.to_owned(), room.to_owned());
+        match token {
+            Some(_) => self.claims(token, None, Some(place), name),
+            None if self.config.doors.guests => Ok(self.guest_claims(Some(space), Some(place), name)),
+            None => self.guest(Some(space), Some(place), name),
+        }
+    }
+
     /// What a guest's token would say; only development mode has guests.
     fn guest(
         &self,
@@ -139,12 +159,16 @@ impl Shared {
         if !self.config.is_development() {
             return Err(Refusal::Unauthorized);
         }
+        Ok(self.guest_claims(namespace, room, name))
+    }
+
+    fn guest_claims(&self, namespace: Option<String>, room: Option<String>, name: Option<String>) -> Claims {
         let number = self
             .guests
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .next_number();
-        Ok(Claims {
+        Claims {
             iss: GUEST_KEY.into(),
             sub: format!("guest-{number:016x}"),
             ns: namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
@@ -155,7 +179,7 @@ impl Shared {
             hidden: false,
             exp: unix_seconds().saturating_add(self.config.tokens.ttl_seconds),
             nbf: None,
-        })
+        }
     }
 
     /// A token that says `claims`, signed by the key that they name.

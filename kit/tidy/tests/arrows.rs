@@ -23,6 +23,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core/sfu", &["core/rtp"]),
     ("core/mix", &["core/rtp"]),
     ("doors/native", &["core/wire", "core/room", "core/auth"]),
+    ("doors/socketio", &["core/wire", "core/room"]),
+    ("doors/apprtc", &["core/wire"]),
+    ("doors/devices", &["core/room"]),
+    ("io/store", &[]),
     ("io/net", &[]),
     ("io/relay", &["io/net", "core/turn", "core/stun", "core/auth"]),
     (
@@ -35,7 +39,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("io/codec", &["io/net", "core/mix"]),
     (
         "io/server",
-        &["io/media", "doors/native", "core/room", "core/auth", "core/wire"],
+        &[
+            "io/media",
+            "io/store",
+            "doors/native",
+            "doors/socketio",
+            "doors/apprtc",
+            "doors/devices",
+            "core/room",
+            "core/auth",
+            "core/wire",
+        ],
     ),
     (
         "app",

@@ -3,7 +3,7 @@
 use axum::{Extension, Json, extract::State, http::HeaderMap};
 use trefoil_auth::Claims;
 use trefoil_native::{Refusal, participant_of, topology_of};
-use trefoil_room::{Refusal as RoomRefusal, RoomSettings, Topology, check_identity, clean_name};
+use trefoil_room::{RoomSettings, Topology, check_identity, clean_name};
 use trefoil_wire::{
     Participant,
     http::{ErrorBody, JoinAnswer, JoinRequest},
@@ -82,32 +82,31 @@ fn look_inside(
     claims: &Claims,
 ) -> Result<(RoomSettings, Topology, Vec<Participant>), Refusal> {
     let now = shared.now();
-    let seen: Result<_, RoomRefusal> =
-        shared
-            .halls
-            .peek(&claims.ns, &claims.room, now, |hall| match hall {
-                Ok(hall) => {
-                    let room = hall.room();
-                    room.may_join(&claims.sub, now)?;
-                    Ok((
-                        room.view().settings,
-                        room.view().topology(),
-                        room.participants()
-                            .filter(|other| !other.hidden)
-                            .map(participant_of)
-                            .collect(),
-                    ))
-                }
-                Err(settings) => {
-                    shared.halls.rules().may_be(settings.topology)?;
-                    let topology = match settings.topology {
-                        Topology::Auto => Topology::P2p,
-                        settled => settled,
-                    };
-                    Ok((settings, topology, Vec::new()))
-                }
-            })?;
-    Ok(seen?)
+    let seen: Result<_, Refusal> = shared
+        .halls
+        .peek(&claims.ns, &claims.room, now, |hall| match hall {
+            Ok(hall) => {
+                let room = hall.room();
+                hall.may_join(&claims.sub, false, now)?;
+                Ok((
+                    room.view().settings,
+                    room.view().topology(),
+                    room.participants()
+                        .filter(|other| !other.hidden)
+                        .map(participant_of)
+                        .collect(),
+                ))
+            }
+            Err(settings) => {
+                shared.halls.rules().may_be(settings.topology)?;
+                let topology = match settings.topology {
+                    Topology::Auto => Topology::P2p,
+                    settled => settled,
+                };
+                Ok((settings, topology, Vec::new()))
+            }
+        })?;
+    seen
 }
 
 fn signalling_url(shared: &Shared, host: &HostName) -> String {

@@ -16,7 +16,8 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use credentials::Schemes;
-pub(crate) use origin::HostName;
+pub(crate) use credentials::admin;
+pub(crate) use origin::{HostName, admit};
 pub(crate) use problem::Problem;
 
 use crate::{page, shared::Shared, signalling};

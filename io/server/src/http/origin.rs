@@ -24,7 +24,7 @@ pub(crate) struct HostName {
 /// Checks host and origin, bounds the time of the request, and completes and counts the answer.
 pub(crate) async fn check(State(shared): State<App>, mut request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let mut response = match admit(&shared, &request) {
+    let mut response = match admit(&shared, &request, &[]) {
         Err(problem) => problem.into_response(),
         Ok(host) if is_preflight(&request) => {
             drop(host);
@@ -63,7 +63,8 @@ pub(crate) async fn check(State(shared): State<App>, mut request: Request, next:
     response
 }
 
-fn admit(shared: &Shared, request: &Request) -> Result<HostName, Problem> {
+/// The host that a request names, if that is ours and its origin may ask; `also` are origins that may besides the usual.
+pub(crate) fn admit(shared: &Shared, request: &Request, also: &[String]) -> Result<HostName, Problem> {
     let headers = request.headers();
     let host = host(headers).ok_or_else(|| {
         Problem::bad_request("exactly one Host header with a host name or address is needed")
@@ -76,7 +77,9 @@ fn admit(shared: &Shared, request: &Request) -> Result<HostName, Problem> {
     }
     match only(headers, header::ORIGIN) {
         Ok(None) => Ok(host),
-        Ok(Some(origin)) if is_allowed(shared, &host, origin) => Ok(host),
+        Ok(Some(origin)) if is_allowed(shared, &host, origin) || also.iter().any(|one| one == origin) => {
+            Ok(host)
+        }
         Ok(Some(_)) | Err(()) => Err(Problem::origin(
             "pages of this origin may not use this server; add the origin to origins in its configuration",
         )),

@@ -29,6 +29,11 @@ impl Problem {
         }
     }
 
+    /// The code of the problem that an answer tells, if it tells one.
+    pub(crate) fn code_of(response: &Response) -> Option<&'static str> {
+        response.extensions().get().map(|ProblemCode(code)| *code)
+    }
+
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }

@@ -397,7 +397,7 @@ impl Connection {
                 } else if now >= self.pinged + seconds(heartbeat.ping_seconds) {
                     self.pinged = now;
                     // It goes out with whatever is flushed next, which is at once.
-                    let _ = self.socket.ping();
+                    let _ = self.socket.ping(Bytes::new());
                 }
             }
             Phase::Opening | Phase::Closing { .. } | Phase::Over => {}

@@ -2,7 +2,7 @@
 
 mod connection;
 mod joining;
-mod socket;
+pub(crate) mod socket;
 
 use std::future::poll_fn;
 
@@ -42,16 +42,7 @@ pub(crate) async fn upgrade(
     if shared.is_draining() {
         return Err(Refusal::ServerStopping.into());
     }
-    let headers = request.headers();
-    let wanted = says(headers, header::CONNECTION, "upgrade")
-        && says(headers, header::UPGRADE, "websocket")
-        && says(headers, header::SEC_WEBSOCKET_VERSION, "13");
-    let key = headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .filter(|key| wanted && key.len() == 24);
-    let accept = key.map(|key| derive_accept_key(key.as_bytes()));
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let (Some(accept), Some(upgrade)) = (accept, upgrade) else {
+    let Some((upgrade, answer)) = handshake(&mut request) else {
         return Err(Problem::bad_request(
             "this path is a WebSocket (RFC 6455, version 13); open it as one",
         ));
@@ -64,16 +55,37 @@ pub(crate) async fn upgrade(
         let mut connection = Connection::new(socket, shared, host.name, remote.open, permit);
         poll_fn(|context| connection.poll(context)).await;
     });
+    Ok(answer)
+}
+
+/// The answer to the handshake of a WebSocket, and what becomes it once that is sent; `None` if this is none.
+pub(crate) fn handshake(request: &mut Request) -> Option<(OnUpgrade, Response)> {
+    let headers = request.headers();
+    let wanted = says(headers, header::CONNECTION, "upgrade")
+        && says(headers, header::UPGRADE, "websocket")
+        && says(headers, header::SEC_WEBSOCKET_VERSION, "13");
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .filter(|key| wanted && key.len() == 24)?;
+    let accept = derive_accept_key(key.as_bytes());
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
     let headers = [
         (header::CONNECTION, "Upgrade".to_owned()),
         (header::UPGRADE, "websocket".to_owned()),
         (header::SEC_WEBSOCKET_ACCEPT, accept),
     ];
-    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+    Some((
+        upgrade,
+        (StatusCode::SWITCHING_PROTOCOLS, headers).into_response(),
+    ))
 }
 
 /// Counts the connection for the client's own address where a trusted proxy is between.
-fn proxied(shared: &Shared, remote: &Remote, headers: &HeaderMap) -> Result<Option<Permit>, Problem> {
+pub(crate) fn proxied(
+    shared: &Shared,
+    remote: &Remote,
+    headers: &HeaderMap,
+) -> Result<Option<Permit>, Problem> {
     let Some(client) = shared.proxies.client(remote.address.ip(), headers) else {
         return Ok(None);
     };

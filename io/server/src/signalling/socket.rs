@@ -25,7 +25,7 @@ use tungstenite::{
 };
 
 /// An accepted WebSocket.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     transport: Transport,
     frames: WebSocketContext,
 }
@@ -73,7 +73,7 @@ const WRITE_BUFFER: usize = 8192;
 
 impl Socket {
     /// A WebSocket whose handshake is done.
-    pub(super) fn new(upgraded: Upgraded, message_bytes: usize) -> Self {
+    pub(crate) fn new(upgraded: Upgraded, message_bytes: usize) -> Self {
         // What the client sent right after its handshake is in hyper's hands.
         let (transport, read) = match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => (Transport::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
@@ -89,14 +89,14 @@ impl Socket {
     }
 
     /// The next message or control frame.
-    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, Error>> {
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Message, Error>> {
         pending(self.frames.read(&mut Polled(&mut self.transport, context)))
     }
 
     /// Queues a text; `false` if the connection takes no more for now, though it took this one.
     ///
     /// Nobody is woken for it: [`Socket::poll_flush`] must be polled afterwards.
-    pub(super) fn write(&mut self, text: Bytes) -> Result<bool, Error> {
+    pub(crate) fn write(&mut self, text: Bytes) -> Result<bool, Error> {
         self.queue(Message::Frame(Frame::message(
             text,
             OpCode::Data(Data::Text),
@@ -104,13 +104,13 @@ impl Socket {
         )))
     }
 
-    /// Queues a ping, as [`Socket::write`] does.
-    pub(super) fn ping(&mut self) -> Result<bool, Error> {
-        self.queue(Message::Ping(Bytes::new()))
+    /// Queues a ping with this in it, as [`Socket::write`] does.
+    pub(crate) fn ping(&mut self, payload: Bytes) -> Result<bool, Error> {
+        self.queue(Message::Ping(payload))
     }
 
     /// Queues a close frame, as [`Socket::write`] does.
-    pub(super) fn close(&mut self, code: u16) -> Result<bool, Error> {
+    pub(crate) fn close(&mut self, code: u16) -> Result<bool, Error> {
         self.queue(Message::Close(Some(CloseFrame {
             code: code.into(),
             reason: "".into(),
@@ -129,18 +129,18 @@ impl Socket {
     }
 
     /// Hands everything queued to the kernel.
-    pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         pending(self.frames.flush(&mut Polled(&mut self.transport, context)))
     }
 
     /// Says that nothing more will be written.
-    pub(super) fn poll_shut_down(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_shut_down(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // It may be closed already.
         self.transport.poll_shutdown(context).map(drop)
     }
 
     /// Reads and forgets, so that no reset overtakes what was written; ready when the other side has closed.
-    pub(super) fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 1024];
         loop {
             let mut buffer = ReadBuf::new(&mut scratch);

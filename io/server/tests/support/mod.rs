@@ -10,6 +10,7 @@
 )]
 
 pub mod bystanders;
+pub mod eio;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -1,0 +1,285 @@
+//! Those who came into a hall through another door: they hold ordinary seats, and what they are told goes to their door.
+
+use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde_json::value::{RawValue, to_raw_value};
+use trefoil_room::{
+    Audience, Entrance, Event, LeaveReason, Moment, ParticipantId, Refusal as RoomRefusal, Topology,
+};
+use trefoil_wire::{Part, SignalData, relayed};
+
+use crate::{Hall, Outside, Overflow, Refusal};
+
+/// Where words for a visitor go. It is called while the hall is locked, so it only queues.
+pub trait Visitor: Send + fmt::Debug {
+    /// The name of its door.
+    fn door(&self) -> &'static str;
+
+    /// Queues a word.
+    ///
+    /// # Errors
+    /// [`Overflow`] if more waits than may: the visitor's stay ends, and nothing more is told.
+    fn tell(&mut self, word: Word) -> Result<(), Overflow>;
+}
+
+/// What a visitor is told.
+#[derive(Clone, Debug)]
+pub enum Word {
+    /// Something happened in the room. After `Ended` nothing follows.
+    Event(Event),
+    /// Somebody said something.
+    Said(Said),
+}
+
+/// Something that somebody says, as it was written and in neutral words.
+#[derive(Clone)]
+pub struct Said {
+    /// Who.
+    pub from: ParticipantId,
+    /// The name of the door through which it came.
+    pub door: &'static str,
+    /// As it came; only that door knows what this is.
+    pub raw: Arc<dyn Any + Send + Sync>,
+    /// What it means to everybody else; nothing where it has a meaning for that door alone.
+    pub parts: Arc<[Part]>,
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Descriptions and candidates hold addresses of people.
+        f.debug_struct("Said")
+            .field("door", &self.door)
+            .field("parts", &self.parts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A visitor, as the hall keeps one.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    visitor: Box<dyn Visitor>,
+    /// What those inside called their last connection to this visitor; an answer must say it again.
+    connections: BTreeMap<ParticipantId, String>,
+}
+
+/// How many may be in a room with a visitor: the protocols of other doors think of "the other", and the other is a person.
+const SEATS: u32 = 2;
+/// This door's name.
+const NATIVE: &str = "native";
+/// The longest name of a connection that is remembered, in bytes.
+const CONNECTION_BYTES: usize = 128;
+
+impl Hall {
+    /// Whether `identity` could come in, through this door or (`visiting`) another one.
+    ///
+    /// Where the media server can be "the other" for a visitor, this is what must let more in.
+    pub(crate) fn has_seat(&self, identity: &str, visiting: bool) -> Result<(), Refusal> {
+        let others = self
+            .room
+            .participants()
+            .filter(|participant| &*participant.identity != identity);
+        let alone = others.count() < SEATS as usize;
+        if !alone && (visiting || !self.visitors.is_empty()) {
+            return Err(Refusal::Room(RoomRefusal::RoomFull { limit: SEATS }));
+        }
+        match self.room.view().topology() {
+            Topology::P2p => Ok(()),
+            through if visiting => Err(Refusal::Room(RoomRefusal::UnsupportedTopology(through))),
+            Topology::Sfu | Topology::Mixed | Topology::Auto => Ok(()),
+        }
+    }
+
+    /// Whether somebody may come in who watches unseen: that needs the media server, which visitors cannot use.
+    pub(crate) fn may_watch(&self, entrance: &Entrance) -> Result<(), Refusal> {
+        if entrance.hidden && !self.visitors.is_empty() {
+            return Err(Refusal::Room(RoomRefusal::RoomFull { limit: SEATS }));
+        }
+        Ok(())
+    }
+
+    /// Whether whoever lost the seat `id` may take it again; it may be taken where visitors are.
+    pub(crate) fn may_sit_again(&self, id: ParticipantId) -> Result<(), Refusal> {
+        if self.room.participant(id).is_some() {
+            return Ok(());
+        }
+        self.has_seat("", false)
+    }
+
+    /// Whether `identity` could come in, through this door or (`visiting`) another one.
+    ///
+    /// # Errors
+    /// What [`Hall::join`] or [`Hall::visit`] would refuse.
+    pub fn may_join(&self, identity: &str, visiting: bool, now: Moment) -> Result<(), Refusal> {
+        self.has_seat(identity, visiting)?;
+        Ok(self.room.may_join(identity, now)?)
+    }
+
+    /// Takes a seat for somebody of another door. Who was there before is in [`Hall::room`].
+    ///
+    /// # Errors
+    /// What the room refuses; `room_full` where two are inside already.
+    pub fn visit(
+        &mut self,
+        entrance: Entrance,
+        visitor: Box<dyn Visitor>,
+        outside: &impl Outside,
+        now: Moment,
+    ) -> Result<ParticipantId, Refusal> {
+        self.has_seat(&entrance.identity, true)?;
+        if entrance.hidden {
+            // Their clients know no other way than to send.
+            return Err(Refusal::Room(RoomRefusal::Forbidden("publish")));
+        }
+        let seat = self.room.join(entrance, now)?;
+        self.dispatch(outside, now);
+        self.visitors.insert(
+            seat.id,
+            Guest {
+                visitor,
+                connections: BTreeMap::new(),
+            },
+        );
+        Ok(seat.id)
+    }
+
+    /// A visitor says something to everybody else.
+    ///
+    /// # Errors
+    /// `forbidden` for words that are no signal, where messages are not allowed.
+    pub fn visitor_says(&mut self, said: &Said, outside: &impl Outside, now: Moment) -> Result<(), Refusal> {
+        if !self.visitors.contains_key(&said.from) {
+            return Ok(());
+        }
+        let is_message = |part: &Part| matches!(part, Part::Other(_));
+        if said.parts.is_empty() || said.parts.iter().any(is_message) {
+            self.room.route_message(said.from)?;
+        }
+        let others: Vec<_> = self.room.participants().map(|other| other.id).collect();
+        for other in others.into_iter().filter(|other| *other != said.from) {
+            if self.visitors.contains_key(&other) {
+                self.tell(other, Word::Said(said.clone()));
+            } else {
+                self.translate(said, other);
+            }
+        }
+        self.dispatch(outside, now);
+        Ok(())
+    }
+
+    /// A visitor goes.
+    pub fn visitor_leaves(
+        &mut self,
+        id: ParticipantId,
+        reason: LeaveReason,
+        outside: &impl Outside,
+        now: Moment,
+    ) {
+        if self.visitors.remove(&id).is_some() {
+            self.room.leave(id, reason, now);
+            self.dispatch(outside, now);
+        }
+    }
+
+    /// The name of the door through which somebody came in.
+    #[must_use]
+    pub fn door_of(&self, id: ParticipantId) -> &'static str {
+        self.visitors
+            .get(&id)
+            .map_or(NATIVE, |guest| guest.visitor.door())
+    }
+
+    /// Says to somebody of this door what a visitor says.
+    fn translate(&mut self, said: &Said, to: ParticipantId) {
+        let from = said.from.to_string();
+        let known = self.visitors.get(&said.from);
+        let connection = known.and_then(|guest| guest.connections.get(&to)).cloned();
+        for part in said.parts.iter() {
+            let (kind, data) = match part {
+                Part::Other(value) => ("message", Some(value.clone())),
+                Part::Description(_) | Part::Candidate(_) | Part::Removed(_) | Part::Bye => {
+                    ("signal", SignalData::write(part, connection.as_deref()))
+                }
+            };
+            if let Some(Ok(data)) = data.as_ref().map(to_raw_value) {
+                self.push(to, Bytes::from(relayed(kind, &from, &data)));
+            }
+        }
+    }
+
+    /// A signal of this door for a visitor.
+    pub(crate) fn signal_visitor(&mut self, me: ParticipantId, to: ParticipantId, data: &RawValue) {
+        let Some(data) = SignalData::parse(data.get()) else {
+            return;
+        };
+        if let (Some(guest), Some(connection)) = (self.visitors.get_mut(&to), &data.connection)
+            && connection.len() <= CONNECTION_BYTES
+        {
+            guest.connections.insert(me, connection.clone());
+        }
+        let parts = data.into_parts();
+        if !parts.is_empty() {
+            self.tell(to, Word::Said(spoken(me, parts)));
+        }
+    }
+
+    /// A message of this door for all visitors.
+    pub(crate) fn message_visitors(&mut self, me: ParticipantId, data: &RawValue) {
+        if self.visitors.is_empty() {
+            return;
+        }
+        if let Ok(value) = serde_json::from_str(data.get()) {
+            let word = Word::Said(spoken(me, vec![Part::Other(value)]));
+            let all: Vec<_> = self.visitors.keys().copied().collect();
+            all.into_iter().for_each(|id| self.tell(id, word.clone()));
+        }
+    }
+
+    /// Tells visitors what happened, as far as it concerns them.
+    pub(crate) fn tell_visitors(&mut self, to: Audience, event: &Event) {
+        let concerned: Vec<_> = match to {
+            Audience::One(id) => vec![id],
+            Audience::Others(but) => self.visitors.keys().copied().filter(|id| *id != but).collect(),
+            Audience::Everybody => self.visitors.keys().copied().collect(),
+            Audience::Nobody => Vec::new(),
+        };
+        for id in concerned {
+            self.tell(id, Word::Event(event.clone()));
+            if matches!(event, Event::Ended(_)) {
+                self.visitors.remove(&id);
+            }
+        }
+        if let Event::Left { id: gone, .. } = event {
+            for guest in self.visitors.values_mut() {
+                guest.connections.remove(gone);
+            }
+        }
+    }
+
+    /// Ends the stay of a visitor who does not read.
+    pub(crate) fn dismiss(&mut self, id: ParticipantId, outside: &impl Outside, now: Moment) {
+        if self.visitors.remove(&id).is_some() {
+            outside.refused(Refusal::TooSlow.code());
+            self.room.leave(id, LeaveReason::TooSlow, now);
+        }
+    }
+
+    fn tell(&mut self, to: ParticipantId, word: Word) {
+        let Some(guest) = self.visitors.get_mut(&to) else {
+            return;
+        };
+        if guest.visitor.tell(word).is_err() && !self.overflowed.contains(&to) {
+            self.overflowed.push(to);
+        }
+    }
+}
+
+/// What somebody of this door says.
+fn spoken(from: ParticipantId, parts: Vec<Part>) -> Said {
+    Said {
+        from,
+        door: NATIVE,
+        raw: Arc::new(()),
+        parts: parts.into(),
+    }
+}
