@@ -18,6 +18,7 @@ mod history;
 mod links;
 mod member;
 mod meters;
+mod mix_out;
 mod mixing;
 mod negotiate;
 mod outbox;

@@ -7,11 +7,7 @@ use trefoil_peer::{PublishTransport, SubscribeTransport, Via};
 use trefoil_sfu::{Outgoing, Source, TrackId};
 
 use crate::{
-    MuteState, Rights,
-    command::Reception,
-    mixing::{Hearing, MixOut},
-    outbox::Route,
-    timers::Planned,
+    MuteState, Rights, command::Reception, mix_out::MixOut, mixing::Hearing, outbox::Route, timers::Planned,
 };
 
 /// Somebody in a room, as a worker knows them.

@@ -7,7 +7,7 @@ use trefoil_peer::{IceCredentials, SdpRefusal, SubscribeTransport};
 use trefoil_sfu::{Capabilities, MemberId, TrackId, View, Wish};
 
 use crate::{
-    Told, ViewWish, command::Reception, demux::Leg, member::SubscribeLeg, mixing::MixOut, outbox::Route,
+    Told, ViewWish, command::Reception, demux::Leg, member::SubscribeLeg, mix_out::MixOut, outbox::Route,
     worker::Worker,
 };
 
