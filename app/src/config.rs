@@ -63,7 +63,8 @@ impl Default for StopConfig {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogConfig {
     /// The lowest level that is written: `error`, `warn`, `info`, `debug` or `trace`; also `target=level,...` as
-    /// `RUST_LOG` takes it. Addresses and names of people appear only from `debug` on.
+    /// `RUST_LOG` takes it. Addresses and names of people, and what the
+    /// engine of the media server says of its peers, appear only from `debug` on.
     pub(crate) level: String,
     /// `text` for people or `json` for machines; one line a record in both.
     pub(crate) format: LogFormat,

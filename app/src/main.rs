@@ -44,7 +44,7 @@ fn die_of_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         report(panic);
-        if !trefoil_peer::is_guarded() {
+        if !trefoil_net::is_guarded() {
             std::process::abort();
         }
     }));

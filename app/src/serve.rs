@@ -76,10 +76,17 @@ async fn serve(config: Config, only: Option<Only>) -> anyhow::Result<()> {
 
 /// Starts what is wanted, tells it of each other, and prints what runs where.
 async fn start(config: &Config, only: Option<Only>) -> anyhow::Result<Running> {
+    let link = match only {
+        Some(Only::Relay) => None,
+        None | Some(Only::Rooms) => link_media(config)?,
+    };
+    let media = link.as_ref().map(|link| link.media.clone());
+    // Whoever reaches nothing but the relay reaches the media server through it.
+    let services = media.as_ref().map_or(&[][..], |media| media.told());
     let relay = match only {
         Some(Only::Rooms) => None,
         None | Some(Only::Relay) => Some(Arc::new(
-            Relay::start(config.relay.clone()).context("STUN/TURN could not start")?,
+            Relay::start_beside(config.relay.clone(), services).context("STUN/TURN could not start")?,
         )),
     };
     let front = Front::listen(&config.https).await?;
@@ -93,13 +100,10 @@ async fn start(config: &Config, only: Option<Only>) -> anyhow::Result<Running> {
         .map_or((config.relay.listen.as_slice(), named), |relay| {
             (relay.listening(), relay.listening_tls())
         });
-    let mut media = None;
     let server = match only {
         Some(Only::Relay) => None,
         None | Some(Only::Rooms) => {
             let ice = ice_servers(&config.relay, udp, &[tls, &https].concat());
-            let link = link_media(config)?;
-            media = link.as_ref().map(|link| link.media.clone());
             let started = Server::start(config.server.clone(), ice, link).await;
             Some(Arc::new(started.context("rooms and signalling could not start")?))
         }

@@ -12,3 +12,10 @@ for colour in red lime blue yellow; do
   ffmpeg -loglevel error -y -f lavfi -i "color=$colour:s=320x240:r=15:d=4" -f lavfi -i "color=white:s=10x240:r=15:d=4" \
     -filter_complex "[0][1]overlay=x='mod(n*8,310)':y=0,format=yuvj420p" -c:v mjpeg -q:v 3 -f mjpeg "$colour.mjpeg"
 done
+# A publisher without an encoder sends these: one picture in three sizes with a keyframe every second, and a tone.
+for height in 180 360 720; do
+  [ -e "yellow-$height.ivf" ] && continue
+  ffmpeg -loglevel error -y -f lavfi -i "color=yellow:s=$((height * 16 / 9))x$height:r=15:d=4" -f lavfi -i "color=white:s=$((height / 18))x$height:r=15:d=4" \
+    -filter_complex "[0][1]overlay=x='mod(n*W/40,W*31/32)':y=0,format=yuv420p" -c:v libvpx -deadline realtime -cpu-used 8 -g 15 -keyint_min 15 -b:v "$((height * 2))k" -f ivf "yellow-$height.ivf"
+done
+[ -e tone1600.opus ] || ffmpeg -loglevel error -y -i tone1600.wav -c:a libopus -b:a 32k -frame_duration 20 -page_duration 20000 -f ogg tone1600.opus

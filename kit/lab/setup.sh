@@ -3,6 +3,10 @@
 # is there.
 set -euo pipefail; cd "$(dirname "$0")"
 packages=(chromium firefox-esr iproute2 nftables conntrack ethtool iputils-ping socat coturn ffmpeg openssl libnss3-tools procps)
+# WebRTC stacks that are neither ours nor a browser's; aiortc comes from PyPI, below.
+packages+=(golang-go golang-github-pion-webrtc.v3-dev golang-github-gorilla-websocket-dev)
+packages+=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice
+  gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0 python3-gst-1.0 python3-websockets)
 command -v node >/dev/null || packages+=(nodejs npm)
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3-venv)
 missing=()
@@ -18,11 +22,14 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   npm ci --no-audit --no-fund --loglevel=error
 fi
 # The list is copied last, so that a half-made environment is made again.
-if ! cmp -s aioice/requirements.txt .venv/requirements.txt; then
+if ! cmp -s requirements.txt .venv/requirements.txt; then
   rm -rf .venv
   python3 -m venv .venv
-  .venv/bin/pip install --quiet --disable-pip-version-check -r aioice/requirements.txt
-  cp aioice/requirements.txt .venv/requirements.txt
+  .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+  cp requirements.txt .venv/requirements.txt
+fi
+if [ -n "$(find pion -name '*.go' -newer pion/pion 2>/dev/null || echo none)" ]; then
+  (cd pion && GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= go build -o pion .)
 fi
 [ cable -nt cable.c ] || cc -O2 -Wall -o cable cable.c
 ./make-media.sh

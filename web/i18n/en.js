@@ -81,6 +81,8 @@ export default {
   'settings.quality.auto': 'Automatic',
   'settings.quality.save': 'Save data',
   'settings.quality.sound': 'Sound only',
+  'call.talkingMuted': 'You are muted: nobody hears you',
+  'settings.mixed': 'Everybody in one sound stream, for weak devices',
   'settings.language': 'Language',
   'settings.theme': 'Colours',
   'settings.theme.auto': 'As the system',

@@ -81,6 +81,8 @@ export default {
   'settings.quality.auto': '自动',
   'settings.quality.save': '节省流量',
   'settings.quality.sound': '仅声音',
+  'call.talkingMuted': '您已被静音，别人听不到您说话',
+  'settings.mixed': '将所有人的声音合成一路（适合性能较弱的设备）',
   'settings.language': '语言',
   'settings.theme': '颜色',
   'settings.theme.auto': '跟随系统',

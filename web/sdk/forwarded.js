@@ -25,6 +25,7 @@ export class Forwarded extends Emitter {
   #slots = new Slots();
   /** Participants whose tracks are not told of yet, since they still come another way. @type {Set<string>} */ #held = new Set();
   /** @type {Map<string, RemoteTrack>} */ #tracks = new Map();
+  /** All others in one. @type {MediaStreamTrack | null} */ #mix = null;
   /** Places were told since there is this connection. */ #told = false;
   /** Reliable messages go one after another. */ #posts = Promise.resolve();
   /** @type {{pc: RTCPeerConnection, reader: StatsReader}[]} */ #readers = [];
@@ -65,6 +66,7 @@ export class Forwarded extends Emitter {
       case 'media_lost': return message.transport === 'publish' ? this.#sending.lost() : this.#receiving.lost();
       case 'reception': return this.emit('reception', receptionOf(message));
       case 'speakers': return this.emit('speakers', message.speakers);
+      case 'talking_muted': return this.emit('talkingMuted', undefined);
       default: // a newer server may say more
     }
   }
@@ -84,6 +86,8 @@ export class Forwarded extends Emitter {
   unpublish(publication) { this.#sending.unpublish(publication); }
   /** @param {Publication} publication */
   replace(publication) { this.#sending.replace(publication); }
+  /** @param {Publication} publication @param {string[] | null} to */
+  allow(publication, to) { this.#sending.allow(publication, to); }
 
   /** New paths, after a change of network. */
   restart() { this.#sending.restart(); this.#receiving.restart(); }
@@ -106,7 +110,8 @@ export class Forwarded extends Emitter {
   async arrived(participant) {
     const frames = new Map();
     for (const s of (await this.#receiving.pc?.getStats())?.values() ?? []) if (s.type === 'inbound-rtp') frames.set(s.mid, s.kind === 'video' ? s.framesDecoded : s.packetsReceived);
-    const here = this.#slots.publishedBy(participant).filter(({ id, muted }) => muted || !this.#view.wants(id) || frames.get(this.#slots.placeOf(id)) > 0);
+    const comes = (/** @type {string} */ id, /** @type {string} */ kind) => frames.get(this.#slots.placeOf(id)) > 0 || (kind === 'audio' && this.#slots.mix !== null);
+    const here = this.#slots.publishedBy(participant).filter(({ id, kind, muted }) => muted || !this.#view.wants(id) || comes(id, kind));
     return new Set(here.map(({ source }) => source));
   }
 
@@ -142,6 +147,7 @@ export class Forwarded extends Emitter {
 
   close() {
     this.#view.close();
+    this.#hearMix(null);
     this.#sending.close();
     this.#receiving.close();
     for (const participant of new Set([...this.#tracks.values()].map((track) => track.participant))) this.#slots.publishes(participant, []);
@@ -172,6 +178,14 @@ export class Forwarded extends Emitter {
     this.#told = true;
     this.#slots.fill(slots, this.#receiving.tracks);
     this.#update();
+    this.#hearMix(this.#slots.mix);
+  }
+
+  /** @param {MediaStreamTrack | null} track */
+  #hearMix(track) {
+    if (this.#mix === track) return;
+    this.#mix = track;
+    this.emit('mix', track && new MediaStream([track]));
   }
 
   /** Tells what has begun and ended. Streams are whole before anybody hears of them. */

@@ -31,6 +31,8 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
  * @property {{participant: string, tracks: import('./types.js').PublishedTrack[]}} tracks  what somebody publishes, received or not
  * @property {import('./types.js').Speaker[]} speakers  who speaks, the one who has the floor first
  * @property {import('./types.js').Reception} reception  how well we receive, where media goes through the server
+ * @property {MediaStream | null} mix  everybody else in one stream, to be played instead of each; null when it is over
+ * @property {undefined} talkingMuted  we speak, but are muted
  * @property {{participant: string, state: RTCPeerConnectionState}} connection
  * @property {'connected' | 'reconnecting'} state  of the connection to the server
  * @property {TrefoilError} refused  the server refused something that we asked
@@ -46,6 +48,7 @@ export class Room extends Emitter {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #refresh;
   /** What the server was last told of our mutes. */ #told = '';
   /** @type {import('./types.js').Speaker[]} */ #speakers = [];
+  /** @type {MediaStream | null} */ #mix = null;
   #stopWatching;
   /** Camera and microphone are one stream, so that lips and voice stay together. */ #voiceAndFace = new MediaStream();
 
@@ -61,8 +64,9 @@ export class Room extends Emitter {
       relayOnly, slots, send: (message) => signalling.send(message),
       muted: (participant) => this.#participants.get(participant)?.muted ?? { audio: true, video: true },
     });
-    for (const type of /** @type {const} */ (['trackEnded', 'tracks', 'connection', 'reception', 'data', 'file'])) way.on(type, (detail) => this.emit(type, detail));
+    for (const type of /** @type {const} */ (['trackEnded', 'tracks', 'connection', 'reception', 'talkingMuted', 'data', 'file'])) way.on(type, (detail) => this.emit(type, detail));
     way.on('track', (track) => { if (this.#mayPublish(track.participant)) this.emit('track', track); });
+    way.on('mix', (mix) => { this.#mix = mix; this.emit('mix', mix); });
     way.on('speakers', (speakers) => { this.#speakers = speakers; this.emit('speakers', speakers); });
     signalling.on('joined', (joined) => this.#joined(joined));
     signalling.on('message', (message) => this.#receive(message));
@@ -81,6 +85,8 @@ export class Room extends Emitter {
   get publications() { return [...this.#way.publications]; }
   /** Who speaks, the one who has the floor first. */
   get speakers() { return this.#speakers; }
+  /** Everybody else in one stream, if we hear them so. */
+  get mix() { return this.#mix; }
   /** What we receive of somebody. @param {string} participant @returns {RemoteTrack[]} */
   tracksOf(participant) { return this.#mayPublish(participant) ? this.#way.tracksOf(participant) : []; }
   /** What somebody publishes, received or not. @param {string} participant */
@@ -94,6 +100,18 @@ export class Room extends Emitter {
    * @param {import('./types.js').Wish[] | null} wishes
    */
   view(wishes) { this.#way.view(wishes); }
+
+  /** How we want to hear, from now on. @param {import('./types.js').Hearing} wish */
+  listenAs(wish) { this.#way.listenAs(wish); }
+
+  /**
+   * How we, or for moderators somebody else, are heard in the mix: `volume` in percent, `place` from -100 (left) to 100.
+   * @param {{participant?: string, volume?: number, place?: number}} how
+   */
+  soundAs(how) { this.#signalling.send({ type: 'voice', ...how }); }
+
+  /** Only these may receive something of ours, where media goes through the server; everybody for null. @param {Publication} publication @param {string[] | null} to */
+  allow(publication, to) { this.#way.allow(publication, to); }
 
   /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
   publishCamera(options) { return this.#publishDevice('camera', openCamera, options); }

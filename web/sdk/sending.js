@@ -22,6 +22,7 @@ export class Sending extends Emitter {
   #patience = new Patience();
   /** @type {Map<Publication, RTCRtpTransceiver | null>} */ #sending = new Map();
   /** What an m= section can be used for again. @type {WeakMap<RTCRtpTransceiver, string>} */ #shapes = new WeakMap();
+  /** Who alone may receive it. @type {Map<Publication, string[] | null>} */ #allowed = new Map();
   /** Mids by track id. @type {Map<string, string>} */ #mids = new Map();
   /** Whose offers wait for an answer; the server answers one after another. @type {RTCPeerConnection[]} */ #asked = [];
   /** Whose offer is being made. @type {RTCPeerConnection | null} */ #offering = null;
@@ -43,6 +44,7 @@ export class Sending extends Emitter {
   unpublish(publication) {
     const transceiver = this.#sending.get(publication);
     this.#sending.delete(publication);
+    this.#allowed.delete(publication);
     if (!transceiver || transceiver.currentDirection === 'stopped') return;
     transceiver.sender.replaceTrack(null).catch(() => {});
     transceiver.direction = 'inactive';
@@ -79,6 +81,7 @@ export class Sending extends Emitter {
     try {
       await pc.setRemoteDescription({ type: 'answer', sdp: withSilenceSuppressed(sdp, this.#voices()) });
       this.#mids = new Map(tracks.map(({ mid, track }) => [track, mid]));
+      for (const publication of this.#allowed.keys()) this.#tellAllowed(publication);
     } catch (error) {
       if (pc === this.#pc) { console.warn('trefoil: an answer could not be applied', error); this.renew(); }
       return;
@@ -91,6 +94,19 @@ export class Sending extends Emitter {
     const pc = this.#asked.shift();
     if (!pc || pc !== this.#pc) return;
     if (error.code === 'forbidden') this.#end(); else this.renew();
+  }
+
+  /** @param {Publication} publication @param {string[] | null} to */
+  allow(publication, to) {
+    this.#allowed.set(publication, to);
+    this.#tellAllowed(publication);
+  }
+
+  /** @param {Publication} publication */
+  #tellAllowed(publication) {
+    const mid = this.#sending.get(publication)?.mid, to = this.#allowed.get(publication);
+    const track = mid && [...this.#mids].find(([, of]) => of === mid)?.[0];
+    if (track) this.#send({ type: 'allow', track, ...(to && { to }) });
   }
 
   /** What of a track anybody wants. @param {{track: string, any: boolean, rids: string[]}} message */

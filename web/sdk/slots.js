@@ -5,6 +5,9 @@
  * @typedef {{participant: string, mid: string, published: PublishedTrack, track: MediaStreamTrack}} Shown
  */
 
+/** What the server calls the track in which all others are mixed. */
+const MIX = 'mix';
+
 /** What the server said last, and what of it is shown. */
 export class Slots {
   /** By participant. @type {Map<string, PublishedTrack[]>} */ #published = new Map();
@@ -18,6 +21,9 @@ export class Slots {
 
   /** The place in which a track is now. @param {string} id @returns {string | undefined} */
   placeOf(id) { return [...this.#places].find(([, place]) => place.id === id)?.[0]; }
+
+  /** All others in one track, if that is how we hear. */
+  get mix() { return [...this.#places.values()].find(({ id }) => id === MIX)?.track ?? null; }
 
   /** What is shown now. */
   get shown() { return [...this.#shown.values()]; }

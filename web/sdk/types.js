@@ -80,6 +80,14 @@
  * @property {number} roundTripMs
  * @property {{track: string, kbps: number, limitedBy: 'nothing' | 'view' | 'bandwidth', quality: Quality}[]} tracks
  *
+ * @typedef {object} Hearing  How we hear, where media goes through the server; what is left out stays as it is.
+ * @property {'mixed' | 'separate'} [audio]  all others in one stream, or each in one of their own; default: as the room is set up
+ * @property {boolean} [deafened]  nothing at all
+ * @property {boolean} [stereo]  the mix in two channels, everybody at their place
+ * @property {number} [bitrate]  of the mix, bits a second
+ * @property {number} [complexity]  of the mix's encoder: 0 (cheap) to 10
+ * @property {Record<string, number>} [volumes]  by participant, in the mix: percent
+ *
  * @typedef {{participant: string, level: number}} Speaker  `level` in dBov: 0 is the loudest
  *
  * @typedef {object} MediaEvents  What both ways of media tell.
@@ -91,6 +99,8 @@
  * @property {{participant: string, tracks: PublishedTrack[]}} tracks
  * @property {Reception} reception
  * @property {Speaker[]} speakers
+ * @property {MediaStream | null} mix
+ * @property {undefined} talkingMuted
  *
  * @typedef {object} JoinOptions
  * @property {string} [url]  the server's http(s) URL; default: where the page came from

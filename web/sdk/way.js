@@ -8,8 +8,8 @@ import { Mesh } from './mesh.js';
 import { Together } from './together.js';
 
 /** Messages that are between us and the media server. */
-const OURS = new Set(['published', 'needed', 'offer', 'tracks', 'slots', 'media_lost', 'reception', 'speakers']);
-const ASKED = new Set(['publish', 'subscribe', 'answer', 'view', 'allow']);
+const OURS = new Set(['published', 'needed', 'offer', 'tracks', 'slots', 'media_lost', 'reception', 'speakers', 'talking_muted']);
+const ASKED = new Set(['publish', 'subscribe', 'answer', 'view', 'hear', 'voice', 'allow']);
 
 /**
  * @typedef {import('./publication.js').Publication} Publication
@@ -29,6 +29,8 @@ export class Way extends Emitter {
   #you = '';
   /** Everybody else. @type {Set<string>} */ #others = new Set();
   /** @type {import('./types.js').Wish[] | null} */ #wishes = null;
+  /** How we hear, where not as usual. @type {import('./types.js').Hearing | null} */ #hearing = null;
+  /** Who alone may have what we send. @type {Map<Publication, string[] | null>} */ #allowed = new Map();
   /** What everybody is sent, those who come later too. @type {Set<Publication>} */ publications = new Set();
 
   /**
@@ -61,7 +63,7 @@ export class Way extends Emitter {
 
   /** Media goes this way from now on. @param {string} topology */
   travel(topology) {
-    if (topology === 'sfu' && !this.#forwarded) this.#forward();
+    if (topology !== 'p2p' && !this.#forwarded) this.#forward();
     if (topology === 'p2p' && this.#forwarded) {
       this.#stopForwarding();
       this.#listen();
@@ -128,6 +130,7 @@ export class Way extends Emitter {
   /** @param {Publication} publication */
   unpublish(publication) {
     this.publications.delete(publication);
+    this.#allowed.delete(publication);
     this.#mesh.unpublish(publication);
     this.#forwarded?.unpublish(publication);
   }
@@ -148,6 +151,18 @@ export class Way extends Emitter {
   view(wishes) {
     this.#wishes = wishes;
     this.#forwarded?.view(wishes);
+  }
+
+  /** @param {import('./types.js').Hearing} wish */
+  listenAs(wish) {
+    this.#hearing = { ...this.#hearing, ...wish, volumes: { ...this.#hearing?.volumes, ...wish.volumes } };
+    if (this.#forwarded) this.#send({ type: 'hear', ...wish });
+  }
+
+  /** @param {Publication} publication @param {string[] | null} to */
+  allow(publication, to) {
+    this.#allowed.set(publication, to);
+    this.#forwarded?.allow(publication, to);
   }
 
   /** @param {string} participant */
@@ -199,9 +214,11 @@ export class Way extends Emitter {
     const forwarded = this.#forwarded = new Forwarded({
       send: this.#send, configuration: this.#configuration, streams: this.#streams, publications: this.publications, slots: this.#slots,
     });
-    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file', 'tracks', 'reception', 'speakers'])) forwarded.on(type, (detail) => this.emit(type, detail));
+    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file', 'tracks', 'reception', 'speakers', 'mix', 'talkingMuted'])) forwarded.on(type, (detail) => this.emit(type, detail));
     forwarded.on('state', () => { for (const participant of this.#others) if (this.#through(participant)) this.#connection(participant); });
     if (this.#wishes) forwarded.view(this.#wishes);
+    if (this.#hearing) this.#send({ type: 'hear', ...this.#hearing });
+    for (const [publication, to] of this.#allowed) forwarded.allow(publication, to);
     const handover = this.#handover = new Handover({
       mesh: this.#mesh, forwarded, tell: (to) => { this.#connection(to); this.#send({ type: 'signal', to, data: { forwarded: true } }); },
       over: () => { if (this.#handover === handover) this.#handover = null; },

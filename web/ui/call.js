@@ -9,13 +9,14 @@ import { controls } from './controls.js';
 import { chatPanel } from './chat.js';
 import { peoplePanel } from './people.js';
 import { detailsPanel } from './details.js';
-import { settingsPanel } from './callsettings.js';
+import { listenAsWished, settingsPanel } from './callsettings.js';
 
 export function call(room, devices, ended) {
   const stage = new Stage(() => look()), tiles = new Map(), stops = [];
   let quality = qualities.includes(recall('quality')) ? recall('quality') : 'auto';
   const banner = h('p', { class: 'banner', role: 'status', hidden: true });
   const sound = say(h('button', { class: 'primary sound', hidden: true, on: { click: playAll } }), 'call.sound');
+  const mix = h('audio', { autoplay: true });
   const alone = say(h('p', { class: 'alone' }), 'call.alone');
   const toast = h('p', { class: 'toast', role: 'alert', hidden: true });
   const panels = { chat: chatPanel(room, tell), people: peoplePanel(room), details: detailsPanel(room), settings: settingsPanel(room, devices, tell, { get: () => quality, set: chooseQuality }) };
@@ -24,7 +25,7 @@ export function call(room, devices, ended) {
   const invite = h('button', { class: 'quiet', id: 'invite', on: { click: copyLink } }, icon('link'), say(h('span'), 'call.invite'));
   const element = h('div', { class: 'call', 'data-you': room.me.id },
     h('header', {}, h('h1', { tabIndex: -1 }, room.state.name), invite),
-    h('main', {}, stage.element, alone, sound, banner, toast), aside, bar.element);
+    h('main', {}, stage.element, alone, sound, banner, toast), aside, bar.element, mix);
   let shown = null, toastTimer;
 
   function open(name) {
@@ -53,6 +54,13 @@ export function call(room, devices, ended) {
   function playAll() {
     sound.hidden = true;
     for (const tile of tiles.values()) tile.video.play().catch(() => {});
+    mix.play().catch(() => {});
+  }
+
+  /** Everybody else in one stream, where that is how we hear. */
+  function hearMix(stream) {
+    mix.srcObject = stream;
+    if (stream) mix.play().catch((error) => { if (error.name === 'NotAllowedError') sound.hidden = false; });
   }
 
   function chooseQuality(wanted) {
@@ -152,6 +160,8 @@ export function call(room, devices, ended) {
       element.dataset.state = state;
       if (state === 'connected') drawAll();
     },
+    mix: hearMix,
+    talkingMuted: () => tell(t('call.talkingMuted')),
     refused: (error) => tell(explain(error)),
     closed: ended,
   };
@@ -159,6 +169,7 @@ export function call(room, devices, ended) {
   document.addEventListener('visibilitychange', look);
   const lock = wakeLock();
   bar.start();
+  listenAsWished(room);
   drawAll();
   return {
     element,

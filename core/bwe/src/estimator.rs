@@ -162,7 +162,7 @@ impl Estimator {
         self.combine(now);
     }
 
-    /// The receiver's own estimate (REMB). It bounds this one until it is ten seconds old.
+    /// The receiver's own estimate (REMB), of payloads. With headers added it bounds this one until it is four seconds old.
     pub fn remb(&mut self, bitrate: u64, now: Micros) {
         if !self.has_transport_wide(now) {
             self.silence.heard(false, self.round_trip);

@@ -15,6 +15,9 @@ const MARGIN: i64 = 240;
 const LEAST: i64 = 1200;
 /// Nor more than 300 ms: what comes later than that is lost.
 const MOST: i64 = 14_400;
+/// So many packets in a row that come later than anybody waits for have another path, or a sender who fell behind: what was
+/// before does not count any more. Half a second.
+const BEHIND: usize = 25;
 
 /// The delays of one stream.
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ pub(crate) struct Delays {
     last: VecDeque<i64>,
     scratch: Vec<i64>,
     count: u32,
+    /// Packets in a row that came too late.
+    behind: usize,
     /// The least delay and the wanted one.
     found: Option<(i64, i64)>,
 }
@@ -33,7 +38,14 @@ impl Delays {
         }
         self.last.push_back(delay);
         self.count = self.count.wrapping_add(1);
-        if self.last.len() <= 16 || self.count.is_multiple_of(EVERY) {
+        let late = self.target().is_some_and(|target| delay > target);
+        self.behind = if late { self.behind + 1 } else { 0 };
+        let another = self.behind >= BEHIND;
+        if another {
+            self.last.drain(..self.last.len() - BEHIND);
+            self.behind = 0;
+        }
+        if another || self.last.len() <= 16 || self.count.is_multiple_of(EVERY) {
             self.found = self.find();
         }
     }
@@ -78,6 +90,21 @@ mod tests {
         assert_eq!(target([7000; 100]), 8200);
         assert_eq!(target((0..200).map(|at| at % 100 * 48)), 95 * 48 + 240);
         assert_eq!(target((0..200).map(|at| at % 2 * 480_000)), 14_400);
+    }
+
+    #[test]
+    fn a_path_that_has_become_slow_is_known_after_half_a_second() {
+        assert_eq!(target([0; 256].into_iter().chain([48_000; 25])), 49_200);
+        // A sender whose clock stands still for a fifth of the time is heard again and again.
+        let (mut all, mut in_a_row, mut most) = (Delays::default(), 0, 0);
+        for at in 0..1000 {
+            let delay = at * 240;
+            all.arrived(delay);
+            let late = all.target().is_some_and(|target| delay > target);
+            in_a_row = if late { in_a_row + 1 } else { 0 };
+            most = most.max(in_a_row);
+        }
+        assert!(most < BEHIND, "{most} packets in a row are too late");
     }
 
     #[test]

@@ -372,7 +372,8 @@ impl<D: Decoder> Playout<D> {
         if before < FRAME {
             self.ahead = before;
         }
-        if decoder.decode(&packet.payload, &mut self.decoded).is_err() {
+        let decoded = decoder.decode(&packet.payload, &mut self.decoded);
+        if decoded.is_err() {
             self.reception.malformed += 1;
             decoder.conceal(packet.samples, &mut self.decoded);
         }
@@ -387,7 +388,10 @@ impl<D: Decoder> Playout<D> {
             pausing: codec.is_some_and(|codec| codec.is_pause(&packet.payload)),
         };
         self.position = Some(*position);
-        played.packet = (samples == FRAME).then_some(packet.payload);
+        played.packet = decoded
+            .ok()
+            .filter(|()| samples == FRAME)
+            .map(|()| packet.payload);
     }
 
     /// Cuts or stretches what is ready, so that the delay stays where it should be.

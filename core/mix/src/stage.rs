@@ -46,11 +46,20 @@ pub(crate) struct Stage {
     pub(crate) soundings: Vec<Sounding>,
     mono: Vec<f32>,
     stereo: Vec<f32>,
+    /// Who sounds and how loud, the loudest first.
+    pub(crate) voices: Vec<(SourceId, u8)>,
 }
 
 impl Stage {
     /// Sums what sounds; in stereo only if somebody hears that.
     pub(crate) fn sum(&mut self, stereo: bool) {
+        self.voices.clear();
+        let voices = self
+            .soundings
+            .iter()
+            .map(|sounding| (sounding.id, sounding.level));
+        self.voices.extend(voices);
+        self.voices.sort_unstable_by_key(|(id, level)| (*level, *id));
         self.mono.clear();
         self.mono.resize(FRAME, 0.0);
         for sounding in &self.soundings {

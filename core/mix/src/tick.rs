@@ -207,15 +207,12 @@ impl<C: Codecs> Mixer<C> {
     /// Who is in a group's mix, the loudest ones.
     fn name_voices(&mut self, group: &Group<C::Encoder>) -> Range<usize> {
         let start = self.out.voices.len();
-        let heard = self.stage.soundings.iter();
-        let heard = heard.filter(|sounding| group.hearing.factor(sounding.id) != 0.0);
-        self.out
+        let heard = self
+            .stage
             .voices
-            .extend(heard.map(|sounding| (sounding.id, sounding.level)));
-        if let Some(named) = self.out.voices.get_mut(start..) {
-            named.sort_unstable_by_key(|(id, level)| (*level, *id));
-        }
-        self.out.voices.truncate(start + VOICES);
+            .iter()
+            .filter(|(id, _)| group.hearing.factor(*id) != 0.0);
+        self.out.voices.extend(heard.take(VOICES));
         start..self.out.voices.len()
     }
 

@@ -14,7 +14,9 @@ use room::{
     thin::Thin,
 };
 use trefoil_codec::Builtin;
-use trefoil_mix::{AnnouncementId, Channels, Codec, Event, Output, PacketTime, Quality, Settings, SourceId};
+use trefoil_mix::{
+    AnnouncementId, Channels, Codec, Event, Mixer, Output, PacketTime, Quality, Refusal, Settings, SourceId,
+};
 
 /// Tones that no codec makes out of each other.
 const TONES: [f64; 4] = [420.0, 730.0, 1130.0, 1710.0];
@@ -333,4 +335,22 @@ fn those_who_do_not_say_how_loud_they_are_are_found_out() {
     room.run(ms(2500));
     assert_eq!(room.mixer.speakers().len(), 2);
     assert!(room.mixer.speakers().contains(&id(7)) && room.mixer.speakers().contains(&id(11)));
+}
+
+#[test]
+fn what_is_refused_is_refused_by_name() {
+    let settings = Settings {
+        participants: 1,
+        announcements: 1,
+        ..Settings::default()
+    };
+    let mut mixer = Mixer::new(settings, Thin);
+    assert_eq!(mixer.join(id(1), PCMA), Ok(()));
+    assert_eq!(mixer.join(id(1), PCMA), Err(Refusal::Present));
+    assert_eq!(mixer.join(id(2), PCMA), Err(Refusal::Full));
+    mixer.leave(id(1));
+    assert_eq!(mixer.join(id(2), PCMA), Ok(()));
+    assert_eq!(mixer.announce(AnnouncementId(1), 1.0), Ok(()));
+    assert_eq!(mixer.announce(AnnouncementId(1), 1.0), Err(Refusal::Present));
+    assert_eq!(mixer.announce(AnnouncementId(2), 1.0), Err(Refusal::Busy));
 }

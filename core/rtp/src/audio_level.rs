@@ -21,7 +21,7 @@ pub fn write(voice: bool, level: u8) -> [u8; 1] {
 /// The levels of contributing sources, in the order of the CSRCs ([RFC 6465](https://www.rfc-editor.org/rfc/rfc6465)), written
 /// into `out`; at most 15.
 #[must_use]
-pub fn write_mixed<'a>(levels: impl Iterator<Item = u8>, out: &'a mut [u8; 15]) -> &'a [u8] {
+pub fn write_mixed(levels: impl Iterator<Item = u8>, out: &mut [u8; 15]) -> &[u8] {
     let mut count = 0;
     for (into, level) in out.iter_mut().zip(levels) {
         *into = level.min(SILENCE);

@@ -78,6 +78,9 @@ impl Server {
         if let Route::Refused(rule) = self.route(peer) {
             return Err(Refusal::PeerForbidden(rule));
         }
+        if self.config.filter.is_service(peer) {
+            return Err(Refusal::PeerForbidden("own-service"));
+        }
         let relay = held.relay_towards(peer.ip()).ok_or(Refusal::PeerFamily)?;
         let ports = self.config.tcp.as_ref();
         if !ports.is_some_and(|ports| ports.contain(peer.port())) {

@@ -1,7 +1,7 @@
 //! Where relayed data may go: one list of refused ranges over canonical addresses, with exceptions that the operator names.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// A range of addresses, `address/length`.
@@ -108,6 +108,9 @@ pub enum Access {
     Allowed,
     /// One of this server's own relay addresses: data may reach live allocations there, and nothing else.
     OwnRelay,
+    /// One of this machine's addresses, or a private one, at which a service of ours listens: data may reach the service's
+    /// port, and nothing else.
+    OwnService,
     /// Nothing may be sent there, because of the rule of this name.
     Refused(&'static str),
 }
@@ -119,6 +122,7 @@ pub struct PeerFilter {
     denied: Vec<Net>,
     own_addresses: Vec<IpAddr>,
     own_relays: Vec<IpAddr>,
+    services: Vec<SocketAddr>,
 }
 
 impl PeerFilter {
@@ -136,7 +140,22 @@ impl PeerFilter {
             denied,
             own_addresses,
             own_relays,
+            services: Vec::new(),
         }
+    }
+
+    /// Lets data reach these addresses over UDP, whatever else is refused there but by `denied`: the media server, for
+    /// clients that reach nothing but the relay.
+    #[must_use]
+    pub fn with_services(mut self, services: Vec<SocketAddr>) -> PeerFilter {
+        self.services = services;
+        self
+    }
+
+    /// Whether `peer` is a service that data may reach.
+    #[must_use]
+    pub fn is_service(&self, peer: SocketAddr) -> bool {
+        self.services.contains(&peer) && !self.denied.iter().any(|net| net.contains(peer.ip()))
     }
 
     /// What may be done with `ip`.
@@ -157,6 +176,8 @@ impl PeerFilter {
             }
         } else if within(&self.denied) {
             Access::Refused("denied")
+        } else if canonical == ip && self.services.iter().any(|service| service.ip() == ip) {
+            Access::OwnService
         } else if self.own_addresses.contains(&canonical) {
             Access::Refused("own-address")
         } else {
@@ -253,6 +274,19 @@ mod tests {
         check("9.9.9.9", |access| access == Access::Refused("denied"));
         check("8.8.4.4", |access| access == Access::Refused("own-address"));
         check("203.0.113.5 10.0.0.5", |access| access == Access::OwnRelay);
+    }
+
+    #[test]
+    fn a_service_is_reached_at_its_port_unless_the_operator_denies_it() {
+        let services = ["8.8.4.4:3479", "192.168.1.9:3479", "9.9.9.9:3479"].map(|text| text.parse().unwrap());
+        let filter = filter().with_services(services.to_vec());
+        let access = |text: &str| filter.access(text.parse().unwrap());
+        assert_eq!(access("8.8.4.4"), Access::OwnService);
+        assert_eq!(access("192.168.1.9"), Access::OwnService);
+        assert_eq!(access("9.9.9.9"), Access::Refused("denied"));
+        assert_eq!(access("64:ff9b::808:404"), Access::Refused("own-address"));
+        assert!(filter.is_service(services[0]) && !filter.is_service("8.8.4.4:22".parse().unwrap()));
+        assert!(!filter.is_service(services[2]));
     }
 
     #[test]

@@ -89,11 +89,14 @@ impl Server {
         if self.config.listeners.contains(&peer) {
             return Route::Refused("own-listener");
         }
+        if self.config.filter.is_service(peer) {
+            return Route::Outside;
+        }
         let relay = self.config.filter.is_own_relay(peer.ip()) && self.config.ports.contains(&peer.port());
         match self.config.filter.access(peer.ip()) {
             Access::Allowed | Access::OwnRelay if relay => Route::Own,
             Access::Allowed => Route::Outside,
-            Access::OwnRelay => Route::Refused("own-address"),
+            Access::OwnRelay | Access::OwnService => Route::Refused("own-address"),
             Access::Refused(rule) => Route::Refused(rule),
         }
     }

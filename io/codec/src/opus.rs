@@ -5,10 +5,9 @@
 //! becomes CELT, and SILK's when it leaves CELT. So one frame is coded in the other mode: after it both know the same, to
 //! the bit, whatever was played before (RFC 6716, section 4.5.2).
 
-use std::panic::{self, AssertUnwindSafe};
-
 use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, OpusMode, Signal, packet::mode};
 use trefoil_mix::{Channels, Codec, Decoder, Encoder, FRAME, LONGEST, Quality, RATE, Undecodable};
+use trefoil_net::guarded;
 
 /// No more than fits a datagram beside its headers.
 const LARGEST: usize = 1200;
@@ -50,13 +49,11 @@ impl OpusIn {
         work: impl FnOnce(&mut OpusDecoder, &mut [f32]) -> opus_pure::Result<usize>,
     ) -> Option<usize> {
         let Self { decoder, buffer } = self;
-        match panic::catch_unwind(AssertUnwindSafe(|| work(decoder, buffer))) {
-            Ok(made) => made.ok(),
-            Err(_) => {
-                self.decoder = new_decoder();
-                None
-            }
+        if let Some(made) = guarded(|| work(decoder, buffer)) {
+            return made.ok();
         }
+        self.decoder = new_decoder();
+        None
     }
 
     /// Appends what was decoded, made harmless.
@@ -179,9 +176,12 @@ impl Encoder for OpusOut {
         let start = packet.len();
         packet.resize(start + LARGEST, 0);
         let (_, room) = packet.split_at_mut(start);
-        let made = self
-            .encoder
-            .encode(samples, samples.len() / self.channels.count(), room);
+        let (encoder, length) = (&mut self.encoder, samples.len() / self.channels.count());
+        let Some(made) = guarded(|| encoder.encode(samples, length, room)) else {
+            packet.truncate(start);
+            *self = Self::new(self.channels, self.quality);
+            return;
+        };
         packet.truncate(start + made.unwrap_or(0));
         self.mode = packet.get(start..).and_then(|made| mode(made).ok());
         if turning {

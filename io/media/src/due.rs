@@ -39,7 +39,8 @@ impl Worker {
             return;
         }
         leg.planned = None;
-        if now.saturating_sub(leg.heard) > consent {
+        let late = !leg.transport.was_connected() && now.saturating_sub(leg.opened) > consent;
+        if late || now.saturating_sub(leg.heard) > consent {
             return self.lose_publish(member);
         }
         if leg.transport.due() <= instant {
@@ -62,7 +63,8 @@ impl Worker {
             return;
         }
         leg.planned = None;
-        if now.saturating_sub(leg.heard) > consent {
+        let late = leg.route.is_none() && now.saturating_sub(leg.opened) > consent;
+        if late || now.saturating_sub(leg.heard) > consent {
             return self.lose_subscribe(member);
         }
         let report = now >= leg.next_report;

@@ -46,6 +46,7 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: Arc<AtomicBool>,
     listening: Vec<SocketAddr>,
+    told: Vec<SocketAddr>,
     places: Mutex<Places>,
 }
 
@@ -73,6 +74,8 @@ impl Media {
         let count = worker_count(config);
         let listening = free(config)?;
         let addresses = candidates(config, &listening, config.tcp);
+        let over_udp = addresses.iter().filter(|(via, _)| *via == Via::Udp);
+        let told = over_udp.map(|(_, address)| *address).collect();
         let wakers = (0..count)
             .map(|_| Waker::new())
             .collect::<std::io::Result<Vec<_>>>();
@@ -96,9 +99,16 @@ impl Media {
                 threads: Mutex::new(threads),
                 stop,
                 listening,
+                told,
                 places: Mutex::new(Places::new(count, config.room_share)),
             }),
         })
+    }
+
+    /// The addresses that clients are told, over UDP.
+    #[must_use]
+    pub fn told(&self) -> &[SocketAddr] {
+        &self.inner.told
     }
 
     /// Where it listens over UDP.
@@ -182,13 +192,16 @@ fn worker_count(config: &MediaConfig) -> usize {
     wanted.min(MOST_WORKERS)
 }
 
+/// How often a port that is free over UDP is tried over TCP, before it is said that none was.
+const MOST_TRIES: usize = 32;
+
 /// The addresses to listen on, with real ports. Workers share them, and sharing is silent: so it is first made sure that
 /// nobody else has them.
 fn free(config: &MediaConfig) -> Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
     for wanted in &config.listen {
-        match UdpSocket::bind(*wanted, SocketOptions::default()) {
-            Ok(socket) => addresses.push(socket.local()),
+        match probe(*wanted, config.tcp) {
+            Ok(address) => addresses.push(address),
             // A machine without IPv6 is no mistake of the default.
             Err(_) if wanted.is_ipv6() && wanted.ip().is_unspecified() && !addresses.is_empty() => {}
             Err(error) => {
@@ -199,6 +212,19 @@ fn free(config: &MediaConfig) -> Result<Vec<SocketAddr>> {
         }
     }
     Ok(addresses)
+}
+
+/// The address with a real port; one that the kernel chooses is free over TCP too, where that is wanted.
+fn probe(wanted: SocketAddr, tcp: bool) -> std::io::Result<SocketAddr> {
+    let tries = if wanted.port() == 0 && tcp { MOST_TRIES } else { 1 };
+    let mut address = UdpSocket::bind(wanted, SocketOptions::default())?.local();
+    for _ in 1..tries {
+        if listen_tcp(address, false).is_ok() {
+            break;
+        }
+        address = UdpSocket::bind(wanted, SocketOptions::default())?.local();
+    }
+    Ok(address)
 }
 
 fn bind(config: &MediaConfig, listening: &[SocketAddr], shared: bool) -> Result<Bound> {

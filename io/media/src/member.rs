@@ -42,6 +42,8 @@ pub(crate) struct PublishLeg {
     /// The fingerprint of the offer that made it: another one needs another transport.
     pub(crate) fingerprint: String,
     pub(crate) at: Proved,
+    /// Whoever does not connect is given up, however much of ICE is heard.
+    pub(crate) opened: Duration,
     pub(crate) heard: Duration,
     pub(crate) planned: Planned,
     /// By the transport's media.
@@ -53,6 +55,8 @@ pub(crate) struct PublishLeg {
 pub(crate) struct SubscribeLeg {
     pub(crate) transport: SubscribeTransport,
     pub(crate) at: Proved,
+    /// Whoever does not connect is given up, however much of ICE is heard.
+    pub(crate) opened: Duration,
     pub(crate) heard: Duration,
     pub(crate) planned: Planned,
     pub(crate) pacer: Pacer<Paced>,

@@ -215,6 +215,7 @@ impl Worker {
             transport: PublishTransport::new(&self.engine, credentials, &self.addresses, now),
             fingerprint,
             at: Vec::new(),
+            opened: self.now,
             heard: self.now,
             planned: None,
             tracks: Vec::new(),

@@ -78,6 +78,7 @@ impl Worker {
         let leg = SubscribeLeg {
             transport,
             at: Vec::new(),
+            opened: self.now,
             heard: self.now,
             planned: None,
             pacer: Pacer::new(),

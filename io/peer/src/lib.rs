@@ -10,7 +10,6 @@
 pub mod client;
 mod dtls;
 mod engine;
-mod guard;
 mod offered;
 mod plane;
 mod publish;
@@ -19,11 +18,18 @@ mod sdp;
 mod subscribe;
 
 pub use engine::{Engine, IceCredentials};
-pub use guard::is_guarded;
 pub use plane::{Feedback, Picture, Plane, PlaneStats, StreamStats};
 pub use publish::{PublishTransport, Published, PublishedMedia, PublishedPacket};
 pub use refusal::SdpRefusal;
 pub use subscribe::{Channel, DataSent, SubscribeTransport, Subscribed};
+
+/// Reads a description as an answer and as an offer, as far as this crate does so itself: for the fuzz target.
+#[doc(hidden)]
+pub fn read_description(sdp: &str) {
+    let answer = sdp::Answer::parse(sdp);
+    drop((answer, offered::check_offer(sdp), offered::sections(sdp)));
+    client::read_offer(sdp);
+}
 
 /// How a datagram travelled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -15,9 +15,10 @@ use str0m::{
 };
 use trefoil_rtp::Codec;
 
+use trefoil_net::guarded;
+
 use crate::{
     Engine, IceCredentials, Path, SdpRefusal, Via,
-    guard::guarded,
     offered::{check_offer, in_the_order_of, sections},
     refusal::check_size,
 };
@@ -99,6 +100,7 @@ pub struct PublishTransport {
     /// By payload type.
     codecs: [Option<Codec>; 128],
     due: Instant,
+    connected: bool,
     broken: bool,
 }
 
@@ -129,6 +131,7 @@ impl PublishTransport {
             sources: Vec::new(),
             codecs: [None; 128],
             due: now,
+            connected: false,
             broken: false,
         }
     }
@@ -291,6 +294,12 @@ impl PublishTransport {
         None
     }
 
+    /// Whether ICE and DTLS were ever done.
+    #[must_use]
+    pub const fn was_connected(&self) -> bool {
+        self.connected
+    }
+
     /// Whether it can be used no more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -299,7 +308,10 @@ impl PublishTransport {
 
     fn event(&mut self, event: Event) -> Option<Published> {
         match event {
-            Event::Connected => Some(Published::Connected),
+            Event::Connected => {
+                self.connected = true;
+                Some(Published::Connected)
+            }
             Event::Closed => Some(Published::Closed),
             Event::RtpPacket(packet) => self.packet(packet).map(Published::Packet),
             Event::SenderFeedback(report) => {

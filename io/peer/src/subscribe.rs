@@ -10,10 +10,11 @@ use str0m::{
 use trefoil_bwe::{Estimator, Settings};
 use trefoil_rtp::Codec;
 
+use trefoil_net::guarded;
+
 use crate::{
     Engine, IceCredentials, Path, Plane, SdpRefusal, Via,
     dtls::{KeySlot, take_keys},
-    guard::guarded,
     publish::{add_candidates, protocol, via},
     sdp::{Answer, Offer, Place, SectionAnswer, Taken, extensions::Accepted},
 };
@@ -73,8 +74,8 @@ pub struct SubscribeTransport {
     places: Vec<Place>,
     /// Grows with each offer.
     version: u32,
-    /// The offer that waits for an answer.
-    offered: Option<u32>,
+    /// So many offers wait for an answer.
+    unanswered: u32,
     started: bool,
     codecs: Vec<Codec>,
     taken: Taken,
@@ -119,7 +120,7 @@ impl SubscribeTransport {
             addresses: addresses.to_vec(),
             places: Vec::new(),
             version: 0,
-            offered: None,
+            unanswered: 0,
             started: false,
             codecs: Vec::new(),
             taken: Taken::default(),
@@ -165,7 +166,7 @@ impl SubscribeTransport {
     #[must_use]
     pub fn offer(&mut self) -> String {
         self.version += 1;
-        self.offered = Some(self.version);
+        self.unanswered = self.unanswered.saturating_add(1);
         let offer = Offer {
             version: self.version,
             credentials: &self.credentials,
@@ -192,7 +193,8 @@ impl SubscribeTransport {
     /// [`SdpRefusal`] if it cannot be used.
     pub fn answer(&mut self, sdp: &str) -> Result<(), SdpRefusal> {
         let answer = Answer::parse(sdp)?;
-        self.offered.take().ok_or(SdpRefusal::NoOffer)?;
+        // Answers come in the order of the offers; of several that crossed, the last one counts.
+        self.unanswered = self.unanswered.checked_sub(1).ok_or(SdpRefusal::NoOffer)?;
         self.learn(&answer.sections);
         let begin = !self.started;
         self.started = true;

@@ -58,7 +58,8 @@ pub struct RelayConfig {
     pub external_addresses: Vec<IpAddr>,
     /// Ports to relay from, `first-last`. Nothing but the relay may use them on the relay's addresses.
     pub port_range: PortRange,
-    /// Address ranges that data may go to although they are private, special or this machine's own.
+    /// Address ranges that data may go to although they are private, special or this machine's own. The
+    /// media server of the same process is reached without.
     pub allow_peers: Vec<String>,
     /// Address ranges that data may not go to, besides all private and special ones.
     pub deny_peers: Vec<String>,

@@ -31,7 +31,7 @@ impl RelayConfig {
         if self.listen.is_empty() {
             bail!("the relay listens nowhere; name at least one address in `listen`");
         }
-        machine(self, &self.listen, Shard { index: 0, count: 1 }).map(drop)
+        machine(self, &self.listen, &[], Shard { index: 0, count: 1 }).map(drop)
     }
 }
 
@@ -153,8 +153,13 @@ pub(crate) fn stream_limits(config: &RelayConfig, shards: u16) -> StreamLimits {
     }
 }
 
-/// The machine's configuration for one shard.
-pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Shard) -> Result<Config> {
+/// The machine's configuration for one shard; `services` are ours that data may reach.
+pub(crate) fn machine(
+    config: &RelayConfig,
+    listening: &[SocketAddr],
+    services: &[SocketAddr],
+    shard: Shard,
+) -> Result<Config> {
     let own = local_addresses().context("cannot list this machine's addresses")?;
     let relay_addresses = relay_addresses(config, listening)?;
     let own_relays = relay_addresses
@@ -166,7 +171,8 @@ pub(crate) fn machine(config: &RelayConfig, listening: &[SocketAddr], shard: Sha
         nets("deny_peers", &config.deny_peers)?,
         own.clone(),
         own_relays,
-    );
+    )
+    .with_services(services.to_vec());
     let expand = |address: &SocketAddr| -> Vec<SocketAddr> {
         let hosts = if address.ip().is_unspecified() {
             own.clone()
@@ -327,7 +333,7 @@ mod tests {
             ..RelayConfig::default()
         };
         let listening = ["127.0.0.1:3478".parse().unwrap()];
-        let error = machine(&config, &listening, Shard { index: 0, count: 1 }).unwrap_err();
+        let error = machine(&config, &listening, &[], Shard { index: 0, count: 1 }).unwrap_err();
         let text = format!("{error:#}");
         assert!(
             text.contains("deny_peers") && text.contains("10.0.0.0/99"),

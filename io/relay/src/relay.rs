@@ -48,11 +48,19 @@ impl Relay {
     /// # Errors
     /// If an address cannot be listened on, a list or a certificate cannot be read, or there is no address to relay
     /// from; the error says which setting to change.
+    pub fn start(config: RelayConfig) -> Result<Relay> {
+        Relay::start_beside(config, &[])
+    }
+
+    /// The same, beside servers of ours that data may reach at these addresses, for clients that reach nothing else.
+    ///
+    /// # Errors
+    /// As [`Relay::start`].
     #[allow(
         clippy::needless_pass_by_value,
         reason = "a relay is started with a configuration of its own"
     )]
-    pub fn start(config: RelayConfig) -> Result<Relay> {
+    pub fn start_beside(config: RelayConfig, services: &[SocketAddr]) -> Result<Relay> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let cores = u16::try_from(cores).unwrap_or(MOST_THREADS);
         let count = if config.threads == 0 {
@@ -105,7 +113,7 @@ impl Relay {
         let handovers = Handover::all(count).context("cannot open the sockets between shards")?;
         let shards = (0..count).zip(listeners).zip(handovers.into_iter().zip(adopted));
         for ((index, listeners), ways_in) in shards {
-            let machine = machine(&config, &own, ShardNumber { index, count })?;
+            let machine = machine(&config, &own, services, ShardNumber { index, count })?;
             relay.start_shard(&config, machine, listeners, ways_in)?;
         }
         relay.watch_certificate()?;

@@ -21,6 +21,13 @@ export async function openBare(page, url) {
         video.play();
       });
       room.on('trackEnded', ({ participant, source, stream }) => { if (!stream.getTracks().length) document.getElementById(`v-${participant}-${source}`)?.remove(); });
+      room.on('mix', (stream) => {
+        document.getElementById('mix')?.remove();
+        if (!stream) return;
+        const video = Object.assign(document.createElement('video'), { id: 'mix', autoplay: true, playsInline: true, srcObject: stream });
+        document.body.append(video);
+        video.play();
+      });
       room.on('data', ({ from, data }) => T.data.push([from, typeof data === 'string' ? data : [...new Uint8Array(data)]]));
       room.on('file', (file) => T.files.push(file));
       return room.me.id;
@@ -37,7 +44,8 @@ export async function openBare(page, url) {
       }, 66);
       const context = new AudioContext(), tone = context.createOscillator(), out = context.createMediaStreamDestination();
       tone.frequency.value = hz;
-      tone.connect(out);
+      // As loud as a voice: tones of full scale hide each other from a codec for speech.
+      tone.connect(new GainNode(context, { gain: 0.1 })).connect(out);
       tone.start();
       return { camera: canvas.captureStream(15).getVideoTracks()[0], microphone: out.stream.getAudioTracks()[0] };
     };

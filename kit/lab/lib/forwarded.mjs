@@ -49,3 +49,10 @@ export async function allMeet(...people) {
 
 /** The height of somebody's picture as it comes. */
 export const heightOf = (one, other, source = 'camera') => one.page.evaluate((id) => document.getElementById(id)?.videoHeight ?? 0, `v-${other.id}-${source}`);
+
+/** A browser with much to do would send smaller pictures in the encoding that we ask for: not this one's camera. */
+export const keepSizes = ({ page }) => until('no size but ours', () => page.evaluate(async () => {
+  const sender = window.connections.flatMap((pc) => pc.getSenders()).find(({ track }) => track?.kind === 'video'), parameters = sender.getParameters();
+  await sender.setParameters({ ...parameters, degradationPreference: 'maintain-resolution' });
+  return true;
+}));

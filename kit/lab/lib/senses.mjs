@@ -44,6 +44,28 @@ export async function listen(selector) {
   return best;
 }
 
+/** How loud each of these frequencies is in what an element plays, in decibel: the loudest that each was while listening. */
+export async function spectrum([selector, frequencies]) {
+  const tracks = document.querySelector(selector)?.srcObject?.getAudioTracks() ?? [];
+  if (!tracks.length) return frequencies.map(() => -999);
+  const context = new AudioContext({ sampleRate: 48000 });
+  await context.resume();
+  const analyser = context.createAnalyser();
+  analyser.fftSize = 8192;
+  analyser.smoothingTimeConstant = 0;
+  context.createMediaStreamSource(new MediaStream(tracks)).connect(analyser);
+  const loudness = new Float32Array(analyser.frequencyBinCount), best = frequencies.map(() => -999);
+  // What was heard before the first whole window is not known.
+  await new Promise((done) => setTimeout(done, 300));
+  for (let look = 0; look < 5; look++) {
+    await new Promise((done) => setTimeout(done, 200));
+    analyser.getFloatFrequencyData(loudness);
+    frequencies.forEach((hz, at) => { best[at] = Math.max(best[at], loudness[Math.round(hz * analyser.fftSize / 48000)]); });
+  }
+  await context.close();
+  return best;
+}
+
 const colours = { red: [255, 0, 0], lime: [0, 255, 0], blue: [0, 0, 255], yellow: [255, 255, 0] };
 
 /** Whether a mean colour is that of a fake camera, whose white bar and the codec pull it a little towards grey. */

@@ -35,8 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "io/net", "io/peer", "io/codec", "core/bwe", "core/rtp", "core/sfu", "core/mix",
         ],
     ),
-    ("io/peer", &["core/rtp", "core/srtp", "core/bwe"]),
-    ("io/codec", &["core/mix"]),
+    ("io/peer", &["io/net", "core/rtp", "core/srtp", "core/bwe"]),
+    ("io/codec", &["io/net", "core/mix"]),
     (
         "io/server",
         &[

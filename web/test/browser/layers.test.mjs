@@ -1,7 +1,7 @@
 // Simulcast: who shows a picture small gets the small one, and what nobody shows is not even encoded.
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
-import { enter, forwardedConfig, heightOf, meets, palette } from '../../../kit/lab/lib/forwarded.mjs';
+import { enter, forwardedConfig, heightOf, keepSizes, meets, palette } from '../../../kit/lab/lib/forwarded.mjs';
 import { framesAdvance } from '../../../kit/lab/lib/bare.mjs';
 import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
 import { until } from '../../../kit/lab/lib/senses.mjs';
@@ -28,16 +28,9 @@ async function pair(t, codec) {
   const room = `layers-${++rooms}`, ann = await enter(browsers[0], server.url, room, palette[0], { size: [1280, 720], codec });
   const bob = await enter(browsers[1], server.url, room, palette[1]);
   t.after(() => Promise.all([ann.page.close(), bob.page.close()]));
-  await until('no size but ours', () => ann.page.evaluate(keepSizes));
+  await keepSizes(ann);
   return { ann, bob };
 }
-/** Runs in the page: a browser with much to do would send smaller pictures in the encoding that we ask for. */
-async function keepSizes() {
-  const sender = window.connections.flatMap((pc) => pc.getSenders()).find(({ track }) => track?.kind === 'video'), parameters = sender.getParameters();
-  await sender.setParameters({ ...parameters, degradationPreference: 'maintain-resolution' });
-  return true;
-}
-
 for (const codec of ['VP8', 'VP9', 'AV1', 'H264']) {
   test(`a ${codec} picture is as large as it is shown, and the publisher sends no other`, async (t) => {
     const { ann, bob } = await pair(t, codec);

@@ -1,31 +1,17 @@
 // A path that carries less, then more: the picture follows it. How fast, and how long it stood still, is said and not judged.
 import test, { after, before } from 'node:test';
-import { layCable } from '../../../kit/lab/lib/cable.mjs';
 import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
-import { enter, forwardedConfig, heightOf, palette } from '../../../kit/lab/lib/forwarded.mjs';
+import { startFar } from '../../../kit/lab/lib/far.mjs';
+import { enter, heightOf, palette } from '../../../kit/lab/lib/forwarded.mjs';
 import { until } from '../../../kit/lab/lib/senses.mjs';
-import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
 
-let cable, server, publisher, subscriber;
+let far, cable, server, publisher, subscriber;
 before(async () => {
-  cable = layCable(`bw${process.pid}`);
-  await cable.ready();
-  const http = `http://${cable.address}:8080`;
-  const config = `${forwardedConfig}
-[server]
-listen = ["${cable.address}:8080"]
-public_url = "${http}"
-keys = [{ key = "lab", secret = "0123456789abcdef0123456789abcdef0123456789abcdef" }]
-[media]
-listen = ["${cable.address}:3479"]
-`;
-  server = await startTrefoil({ config, netns: cable.srv, http: null, relay: null });
-  [publisher, subscriber] = await Promise.all([cable.srv, cable.far].map((netns) => launchChromium({ netns, secure: [http] })));
+  far = await startFar('bw');
+  ({ cable, server } = far);
+  [publisher, subscriber] = await Promise.all([cable.srv, cable.far].map((netns) => launchChromium({ netns, secure: [far.origin] })));
 });
-after(async () => {
-  await Promise.all([publisher?.close(), subscriber?.close(), server?.stop()]);
-  cable?.cut();
-});
+after(async () => { await Promise.all([publisher?.close(), subscriber?.close()]); await far?.stop(); });
 
 /** A camera whose picture is hard to compress, so that each encoding takes all that it may. */
 const publishNoise = () => {

@@ -42,6 +42,38 @@ fn channel_data_goes_to_the_peer_and_back() {
 }
 
 #[test]
+fn a_service_of_ours_is_reached_at_its_port_and_at_no_other() {
+    let mut config = config();
+    let service = "8.8.4.4:3479";
+    config.filter = PeerFilter::new(
+        Vec::new(),
+        Vec::new(),
+        vec!["8.8.4.4".parse().unwrap()],
+        vec![RELAY_V4.parse().unwrap()],
+    )
+    .with_services(vec![
+        service.parse().unwrap(),
+        format!("{RELAY_V4}:3479").parse().unwrap(),
+    ]);
+    let (mut world, mut ann) = (World::new(config), client(1, "ann"));
+    world.allocate(&mut ann);
+    for (number, at) in [(0x4001, "8.8.4.4"), (0x4002, RELAY_V4)] {
+        assert_eq!(world.permit(&mut ann, &format!("{at}:9")), 0);
+        let service = format!("{at}:3479");
+        let Verdict::ToPeer { peer: to, .. } = world.send(&mut ann, &service, b"abc") else {
+            panic!("not sent to {service}")
+        };
+        assert_eq!(to, peer(&service));
+        assert_eq!(
+            world.send(&mut ann, &format!("{at}:22"), b"abc"),
+            Verdict::Nothing
+        );
+        assert_eq!(world.bind(&mut ann, number, &service), 0);
+        assert_eq!(world.bind(&mut ann, number + 2, &format!("{at}:22")), 403);
+    }
+}
+
+#[test]
 fn a_send_indication_goes_to_the_peer_and_its_answer_is_a_data_indication() {
     let (mut world, mut ann, relayed) = start();
     assert_eq!(world.permit(&mut ann, PEER), 0);

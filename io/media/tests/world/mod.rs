@@ -1,5 +1,10 @@
 //! A media server on loopback and people in its rooms, without browsers.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test file uses a part of this"
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -7,6 +12,7 @@
     reason = "a test may panic"
 )]
 
+mod call;
 mod wire;
 
 use std::{
@@ -22,6 +28,7 @@ use trefoil_media::{
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
+pub use call::{Call, PICTURE, VOICE};
 pub use wire::Wire;
 
 pub const ROOM: RoomKey = RoomKey(1);
@@ -59,6 +66,12 @@ pub struct Person {
     pub refused: Vec<(&'static str, String, bool)>,
     pub lost: Vec<&'static str>,
     pub offers: usize,
+    /// The last offer of places.
+    pub offer: String,
+    /// The last answer to what they publish.
+    pub answer: String,
+    /// So many answers are to offers that were taken back since.
+    pub stale_answers: usize,
     pub talked_muted: usize,
 }
 
@@ -159,7 +172,24 @@ impl World {
 
     /// The same, and what each section is.
     pub fn publish_as(&mut self, number: u64, media: &[(bool, &[&str])], sources: &[Source]) {
-        let mut wire = Wire::udp();
+        self.offer(number, Wire::udp(), media, sources, |offer| offer);
+        self.until_published(number);
+    }
+
+    pub fn publish_over(&mut self, number: u64, wire: Wire, media: &[(bool, &[&str])]) {
+        self.offer(number, wire, media, &[], |offer| offer);
+        self.until_published(number);
+    }
+
+    /// Offers what is to be published, as `change` would have it, and waits for nothing.
+    pub fn offer(
+        &mut self,
+        number: u64,
+        mut wire: Wire,
+        media: &[(bool, &[&str])],
+        sources: &[Source],
+        change: impl FnOnce(String) -> String,
+    ) {
         let (offer, mids) = wire.client.offer(media);
         let person = self.people.get_mut(&number).unwrap();
         person.publish = Some(wire);
@@ -167,10 +197,13 @@ impl World {
         self.ask(
             number,
             Ask::Publish {
-                offer,
+                offer: change(offer),
                 sources: mids.into_iter().zip(sources.iter().copied()).collect(),
             },
         );
+    }
+
+    fn until_published(&mut self, number: u64) {
         self.until("publishing is connected", |world| {
             world.people[&number].publish.as_ref().unwrap().connected
         });
@@ -305,6 +338,9 @@ impl Person {
             refused: Vec::new(),
             lost: Vec::new(),
             offers: 0,
+            offer: String::new(),
+            answer: String::new(),
+            stale_answers: 0,
             talked_muted: 0,
         }
     }
@@ -313,13 +349,19 @@ impl Person {
     fn hear(&mut self, told: Told) -> Option<String> {
         match told {
             Told::Published { answer, tracks } => {
+                if self.stale_answers > 0 {
+                    self.stale_answers -= 1;
+                    return None;
+                }
                 if let Some(wire) = &mut self.publish {
                     wire.client.accept(&answer).unwrap();
                 }
+                self.answer = answer;
                 self.published = tracks.into_iter().collect();
             }
             Told::Offer { offer } => {
                 self.offers += 1;
+                self.offer.clone_from(&offer);
                 let wire = self.subscribe.as_mut()?;
                 return Some(wire.client.answer(&offer).unwrap());
             }

@@ -8,7 +8,7 @@ use std::{
 
 use trefoil_peer::{
     Path, Via,
-    client::{Client, Heard},
+    client::{Client, Heard, Tamper},
 };
 
 /// One transport of somebody: a client and its socket.
@@ -21,7 +21,16 @@ pub struct Wire {
     /// Of the datagrams that come in, each so-and-so-many-th is lost.
     pub lose_each: usize,
     arrived: usize,
+    /// Bytes of media and its reports that came in.
+    pub media_bytes: usize,
+    /// The client's DTLS is kept here and not sent.
+    pub hold_dtls: bool,
+    /// The first DTLS that the client made.
+    pub dtls: Vec<Vec<u8>>,
 }
+
+/// A handshake has no more datagrams than this.
+const HANDSHAKE: usize = 16;
 
 enum Socket {
     Udp(UdpSocket),
@@ -54,6 +63,21 @@ impl Wire {
         Self::new(Via::Tcp, socket, local)
     }
 
+    /// One with a hand on what it says inside DTLS.
+    pub fn tampered() -> (Self, Tamper) {
+        let mut wire = Self::udp();
+        let (client, tamper) = Client::tampered(Via::Udp, wire.local, Instant::now()).unwrap();
+        wire.client = client;
+        (wire, tamper)
+    }
+
+    /// One whose DTLS is kept back.
+    pub fn holding() -> Self {
+        let mut wire = Self::udp();
+        wire.hold_dtls = true;
+        wire
+    }
+
     fn new(via: Via, socket: Socket, local: SocketAddr) -> Self {
         Self {
             client: Client::new(via, local, Instant::now()),
@@ -63,6 +87,9 @@ impl Wire {
             closed: false,
             lose_each: 0,
             arrived: 0,
+            media_bytes: 0,
+            hold_dtls: false,
+            dtls: Vec::new(),
         }
     }
 
@@ -91,6 +118,9 @@ impl Wire {
         let now = Instant::now();
         for (from, datagram) in self.socket.receive() {
             self.arrived += 1;
+            if datagram[0] >= 128 {
+                self.media_bytes += datagram.len();
+            }
             if self.lose_each > 0 && self.arrived.is_multiple_of(self.lose_each) && datagram[0] >= 128 {
                 continue;
             }
@@ -112,7 +142,13 @@ impl Wire {
         while let Some(heard) = self.client.poll() {
             match heard {
                 Heard::Datagram { path, bytes } if path.via == self.socket.via() => {
-                    self.send_raw(path.remote, &bytes);
+                    let dtls = (20..64).contains(&bytes[0]);
+                    if !dtls || !self.hold_dtls {
+                        self.send_raw(path.remote, &bytes);
+                    }
+                    if dtls && self.dtls.len() < HANDSHAKE {
+                        self.dtls.push(bytes);
+                    }
                 }
                 Heard::Datagram { .. } => {}
                 Heard::Connected => self.connected = true,

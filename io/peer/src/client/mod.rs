@@ -6,8 +6,10 @@ mod arrivals;
 mod offered;
 mod receiver;
 mod reports;
+mod tamper;
 
 pub use receiver::{Arrival, Receiver, ReceiverStats};
+pub use tamper::Tamper;
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -25,6 +27,10 @@ use crate::{
     Path, SdpRefusal, Via,
     publish::{protocol, via},
 };
+
+pub(crate) fn read_offer(sdp: &str) {
+    drop(offered::Offered::parse(sdp));
+}
 
 /// What a client heard.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,7 +109,19 @@ impl Client {
     /// A client that can be reached at `local`.
     #[must_use]
     pub fn new(via: Via, local: SocketAddr, now: Instant) -> Self {
-        let mut rtc = RtcConfig::new().set_rtp_mode(true).build(now);
+        Self::with(RtcConfig::new(), via, local, now)
+    }
+
+    /// The same, with a hand on what it says inside DTLS; `None` if the cryptography does not pass its own checks.
+    #[must_use]
+    pub fn tampered(via: Via, local: SocketAddr, now: Instant) -> Option<(Self, Tamper)> {
+        let tamper = Tamper::default();
+        let config = tamper.config()?;
+        Some((Self::with(config, via, local, now), tamper))
+    }
+
+    fn with(config: RtcConfig, via: Via, local: SocketAddr, now: Instant) -> Self {
+        let mut rtc = config.set_rtp_mode(true).build(now);
         let candidate = match via {
             Via::Udp => Candidate::host(local, protocol(via)),
             Via::Tcp => Candidate::builder()

@@ -192,22 +192,9 @@ impl Plane {
         let Some(payload_type) = payload_type(picture.codec) else {
             return 0;
         };
-        let (ssrc, number, index) = if again {
-            let Some(number) = payload_type.retransmission else {
-                return 0;
-            };
-            stream.repeats += 1;
-            (stream.retransmission, number, stream.repeats)
-        } else {
-            (
-                stream.ssrc,
-                payload_type.number,
-                picture.sequence.saturating_sub(65_536),
-            )
-        };
-        if !again && !stream.is_fresh(index) {
+        let Some((ssrc, number, index)) = stream.numbers(payload_type, picture, again) else {
             return 0;
-        }
+        };
         let body = picture.payload.len() + if again { 2 } else { 0 };
         // The transport-wide number is part of what is sealed, so the size must be known before: this is what is usual.
         let size = 12 + 16 + body + 16 + OVERHEAD;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use trefoil_bwe::Micros;
 use trefoil_rtp::Codec;
 
-use crate::{plane::Picture, sdp::Place};
+use crate::{
+    plane::Picture,
+    sdp::{Payload, Place},
+};
 
 /// How a stream is received, as its receiver reports.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -50,6 +53,23 @@ impl Stream {
             reported: None,
             stats: StreamStats::default(),
         }
+    }
+
+    /// The SSRC, payload type and index under which a packet goes out; `None` if it may not.
+    #[inline]
+    pub(crate) fn numbers(
+        &mut self,
+        payload: &Payload,
+        picture: &Picture<'_>,
+        again: bool,
+    ) -> Option<(u32, u8, u64)> {
+        if again {
+            let number = payload.retransmission?;
+            self.repeats += 1;
+            return Some((self.retransmission, number, self.repeats));
+        }
+        let index = picture.sequence.saturating_sub(65_536);
+        self.is_fresh(index).then_some((self.ssrc, payload.number, index))
     }
 
     /// Whether nothing was sealed under this index before. A second time would give the key away (RFC 7714, section 8.1), so

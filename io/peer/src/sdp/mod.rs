@@ -9,7 +9,7 @@ pub(crate) mod extensions;
 mod offer;
 
 pub(crate) use answer::{Answer, SectionAnswer};
-pub(crate) use codecs::payload_type;
+pub(crate) use codecs::{Payload, payload_type};
 pub(crate) use offer::{Offer, Place};
 
 /// What a subscriber takes of what they were offered, beside codecs.

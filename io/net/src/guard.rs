@@ -1,4 +1,4 @@
-//! A panic of the engine ends one transport, not the process.
+//! A panic in somebody else's code ends what it worked on, not the process.
 
 use std::{
     cell::Cell,
@@ -14,7 +14,7 @@ pub fn is_guarded() -> bool {
 }
 
 /// What `act` returns; `None` if it panicked. Whatever it worked on must not be used again.
-pub(crate) fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
+pub fn guarded<T>(act: impl FnOnce() -> T) -> Option<T> {
     GUARDED.set(true);
     let done = catch_unwind(AssertUnwindSafe(act));
     GUARDED.set(false);
