@@ -73,6 +73,10 @@ impl Doors {
             let paths = "any WebSocket with ?pc or ?app, /device and /devices";
             doors.add(devices::DOOR, paths, routers.main, listeners, &routers.alone);
         }
+        for sign in &doors.signs {
+            // Shown before anything is counted.
+            drop(shared.metrics.door(sign.door));
+        }
         Ok(doors)
     }
 
