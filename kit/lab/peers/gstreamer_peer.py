@@ -80,6 +80,20 @@ class End:
         self.bin.emit(signal, *arguments, Gst.Promise.new_with_change_func(answered))
         return await done
 
+    async def known(self):
+        """Waits until it is known what will be sent: an offer that is made before has neither sources nor channels."""
+        known = asyncio.Event()
+        pads = list(self.bin.sinkpads)
+
+        def look(*_):
+            if all(pad.get_current_caps() for pad in pads):
+                self.loop.call_soon_threadsafe(known.set)
+
+        for pad in pads:
+            pad.connect("notify::caps", look)
+        look()
+        await known.wait()
+
     async def describe(self, side, kind, text):
         _, parsed = GstSdp.SDPMessage.new_from_text(text)
         await self.ask(f"set-{side}-description", GstWebRTC.WebRTCSessionDescription.new(kind, parsed))
@@ -151,6 +165,7 @@ async def main(url, token):
     senses = Senses(room)
     sender, receiver = End("publish", SEND, loop), End("subscribe", "webrtcbin name=end bundle-policy=max-bundle latency=50", loop)
     receive(receiver, senses, loop)
+    await sender.known()
     sdp = await sender.described(OFFER, await sender.ask("create-offer", None))
     kinds = [line[2:].split()[0] for line in sdp.splitlines() if line.startswith("m=")]
     mids = [line[6:] for line in sdp.splitlines() if line.startswith("a=mid:")]
