@@ -1,105 +1,145 @@
 //! What each room and each track carries, as metrics; the media server counts it if `media.detailed_metrics` is on.
 
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+
 use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use trefoil_media::{RoomReading, Source};
+use trefoil_media::{RoomReading, Source, TrackReading};
 use trefoil_room::ParticipantId;
 
-/// A room by its names.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct RoomLabels {
+/// A room's part on one worker, and its names.
+#[derive(Clone, Debug)]
+struct Row {
     namespace: String,
     room: String,
-}
-
-/// A track of somebody in a room.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct TrackLabels {
-    namespace: String,
-    room: String,
-    participant: String,
-    track: String,
-    source: &'static str,
-    codec: &'static str,
+    reading: RoomReading,
 }
 
 /// Rows for rooms and tracks that live; none unless they are asked for.
-#[derive(Default)]
-pub(crate) struct RoomMetrics {
-    members: Family<RoomLabels, Gauge>,
-    subscribers: Family<RoomLabels, Gauge>,
-    forwarded: Family<RoomLabels, Counter>,
-    packets: Family<TrackLabels, Counter>,
-    bytes: Family<TrackLabels, Counter>,
-}
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RoomMetrics(std::sync::Arc<Mutex<Vec<Row>>>);
+
+type OfRoom = fn(&RoomReading) -> u64;
+type OfTrack = fn(&TrackReading) -> u64;
+
+/// Name, help, whether it only grows, and value.
+const ROOMS: [(&str, &str, bool, OfRoom); 3] = [
+    (
+        "trefoil_media_room_members",
+        "People in a room",
+        false,
+        |reading| reading.members,
+    ),
+    (
+        "trefoil_media_room_subscribers",
+        "Those of them who receive",
+        false,
+        |reading| reading.subscribers,
+    ),
+    (
+        "trefoil_media_room_packets_forwarded",
+        "Packets that were forwarded to them",
+        true,
+        |reading| reading.packets_out,
+    ),
+];
+
+const TRACKS: [(&str, &str, OfTrack); 2] = [
+    (
+        "trefoil_media_track_packets_received",
+        "Packets of a track",
+        |track| track.packets_in,
+    ),
+    (
+        "trefoil_media_track_bytes_received",
+        "Bytes of payload of a track",
+        |track| track.bytes_in,
+    ),
+];
 
 impl RoomMetrics {
     /// Registers all of them.
     pub(crate) fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "trefoil_media_room_members",
-            "People in a room",
-            self.members.clone(),
-        );
-        registry.register(
-            "trefoil_media_room_subscribers",
-            "Those of them who receive",
-            self.subscribers.clone(),
-        );
-        registry.register(
-            "trefoil_media_room_packets_forwarded",
-            "Packets that were forwarded to them",
-            self.forwarded.clone(),
-        );
-        registry.register(
-            "trefoil_media_track_packets_received",
-            "Packets of a track",
-            self.packets.clone(),
-        );
-        registry.register(
-            "trefoil_media_track_bytes_received",
-            "Bytes of payload of a track",
-            self.bytes.clone(),
-        );
+        registry.register_collector(Box::new(self.clone()));
     }
 
     /// Shows what the media server last counted; `names` gives the namespace and the name of a room.
-    pub(crate) fn show(&self, rooms: &[RoomReading], names: impl Fn(u64) -> Option<(String, String)>) {
-        self.members.clear();
-        self.subscribers.clear();
-        self.forwarded.clear();
-        self.packets.clear();
-        self.bytes.clear();
-        for reading in rooms {
-            let Some((namespace, room)) = names(reading.room.0) else {
-                continue;
-            };
-            let labels = RoomLabels {
-                namespace: namespace.clone(),
-                room: room.clone(),
-            };
-            let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-            self.members.get_or_create(&labels).inc_by(count(reading.members));
-            self.subscribers
-                .get_or_create(&labels)
-                .inc_by(count(reading.subscribers));
-            self.forwarded.get_or_create(&labels).inc_by(reading.packets_out);
-            for track in &reading.tracks {
-                let labels = TrackLabels {
-                    namespace: namespace.clone(),
-                    room: room.clone(),
-                    participant: ParticipantId::from_number(track.participant).to_string(),
-                    track: crate::media::track_name(track.track),
-                    source: source_name(track.source),
-                    codec: track.codec.name(),
-                };
-                self.packets.get_or_create(&labels).inc_by(track.packets_in);
-                self.bytes.get_or_create(&labels).inc_by(track.bytes_in);
+    pub(crate) fn show(&self, rooms: Vec<RoomReading>, names: impl Fn(u64) -> Option<(String, String)>) {
+        let row = |reading: RoomReading| {
+            let (namespace, room) = names(reading.room.0)?;
+            Some(Row {
+                namespace,
+                room,
+                reading,
+            })
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        for row in rooms.into_iter().filter_map(row) {
+            // A room that is on several workers is one room.
+            match rows
+                .iter_mut()
+                .find(|known| known.reading.room == row.reading.room)
+            {
+                Some(known) => {
+                    known.reading.members += row.reading.members;
+                    known.reading.subscribers += row.reading.subscribers;
+                    known.reading.packets_out += row.reading.packets_out;
+                    known.reading.tracks.extend(row.reading.tracks);
+                }
+                None => rows.push(row),
             }
         }
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = rows;
+    }
+}
+
+impl Collector for RoomMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, help, grows, value) in ROOMS {
+            let kind = if grows {
+                MetricType::Counter
+            } else {
+                MetricType::Gauge
+            };
+            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+            for row in rows.iter() {
+                let labels = [("namespace", &*row.namespace), ("room", &*row.room)];
+                let encoder = metric.encode_family(&labels)?;
+                if grows {
+                    ConstCounter::new(value(&row.reading)).encode(encoder)?;
+                } else {
+                    ConstGauge::new(i64::try_from(value(&row.reading)).unwrap_or(i64::MAX))
+                        .encode(encoder)?;
+                }
+            }
+        }
+        for (name, help, value) in TRACKS {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for row in rows.iter() {
+                for track in &row.reading.tracks {
+                    let participant = ParticipantId::from_number(track.participant).to_string();
+                    let id = crate::media::track_name(track.track);
+                    let labels = [
+                        ("namespace", &*row.namespace),
+                        ("room", &*row.room),
+                        ("participant", &*participant),
+                        ("track", &*id),
+                        ("source", source_name(track.source)),
+                        ("codec", track.codec.name()),
+                    ];
+                    ConstCounter::new(value(track)).encode(metric.encode_family(&labels)?)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn metrics(
         .set(participants.try_into().unwrap_or(i64::MAX));
     if let Some(media) = &shared.media {
         let names = |key| shared.halls.names_of(key);
-        shared.metrics.each_room.show(&media.rooms(), names);
+        shared.metrics.each_room.show(media.rooms(), names);
     }
     let mut text = String::new();
     let registry = shared
