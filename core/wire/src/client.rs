@@ -132,7 +132,7 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>,
 
 impl<'a> ClientMessage<'a> {
     /// The types of all messages that a client may send.
-    pub const TYPES: [&'static str; 16] = [
+    pub const TYPES: [&'static str; 18] = [
         "join",
         "signal",
         "message",
@@ -148,6 +148,8 @@ impl<'a> ClientMessage<'a> {
         "subscribe",
         "answer",
         "view",
+        "hear",
+        "voice",
         "allow",
     ];
 

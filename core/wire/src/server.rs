@@ -179,7 +179,7 @@ pub struct Refused {
 
 impl ServerMessage {
     /// The types of all messages that the server may send.
-    pub const TYPES: [&'static str; 20] = [
+    pub const TYPES: [&'static str; 21] = [
         "joined",
         "signal",
         "message",
@@ -199,6 +199,7 @@ impl ServerMessage {
         "speakers",
         "needed",
         "reception",
+        "talking_muted",
         "media_lost",
     ];
 
