@@ -1,11 +1,14 @@
-"""CPU of mixing servers for each participant and frame, over plain RTP on loopback: compare.py LOAD [rounds] [seconds]."""
+"""CPU of mixing servers for each participant and frame, over plain RTP on loopback: compare.py LOAD TREFOIL rounds seconds."""
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 from janus import Janus
+from trefoil import Trefoil, TrefoilAll
 
 # What is said, rooms, people in each, how many of all talk, whether tones are timed.
 SCENARIOS = [
@@ -16,7 +19,8 @@ SCENARIOS = [
     ("1 talks of 100", 1, 100, 1, False),
     ("packet in to mix out", 1, 2, 1, True),
 ]
-SERVERS = [Janus]
+SERVERS = [Janus, Trefoil]
+IDLE_ROOMS = 400
 
 
 def measure(server, load, rooms, people, talk, pulse, seconds, turn):
@@ -35,15 +39,34 @@ def measure(server, load, rooms, people, talk, pulse, seconds, turn):
         running.stop()
 
 
+def idle(server, seconds):
+    """The share of a core that rooms without anybody cost."""
+    def spent():
+        with open(f"/proc/{running.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    running = server(["taskset", "-c", "0"])
+    try:
+        running.make(IDLE_ROOMS)
+        time.sleep(1)
+        before = spent()
+        time.sleep(seconds)
+        return (spent() - before) / seconds
+    finally:
+        running.stop()
+
+
 def main():
-    load, rounds, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    load, Trefoil.binary = sys.argv[1], sys.argv[2]
+    rounds, seconds = int(sys.argv[3]), int(sys.argv[4])
     print("| case | server | us a participant and frame | participants a core | received | kbit/s | heard | delay, p50 |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     turn = 0
     for name, rooms, people, talk, pulse in SCENARIOS:
-        runs = {server: [] for server in SERVERS}
+        servers = SERVERS + [TrefoilAll] * (talk == people)
+        runs = {server: [] for server in servers}
         for _ in range(rounds):
-            for server in SERVERS:
+            for server in servers:
                 turn += 1
                 runs[server].append(measure(server, load, rooms, people, talk, pulse, seconds, turn))
         for server, found in runs.items():
@@ -51,6 +74,9 @@ def main():
             delay = f"{middle['delay_ms']:.0f} ms" if pulse else "-"
             print(f"| {name} | {server.name} | {middle['us']:.1f} | {20000 / max(middle['us'], 0.001):.0f} "
                   f"| {middle['received']:.2f} | {middle['kbit']:.0f} | {middle['heard_db']:.0f} dB | {delay} |", flush=True)
+    for server in SERVERS:
+        found = statistics.median(idle(server, seconds) for _ in range(rounds))
+        print(f"| {IDLE_ROOMS} rooms, nobody there | {server.name} | {found:.3f} of a core | - | - | - | - | - |", flush=True)
 
 
 main()

@@ -63,14 +63,19 @@ transports: {{ disable = "{listed(TRANSPORTS)}" }}
     def attach(self):
         return self.post(self.session, janus="attach", plugin="janus.plugin.audiobridge")["data"]["id"]
 
-    def join(self, rooms, people, base):
-        """Rooms with so many people each, on our ports from `base` in steps of two; gives Janus' ports in their order."""
+    def make(self, rooms):
+        """Rooms without anybody; gives their names."""
         control, names = self.attach(), []
         for _ in range(rooms):
             body = {"request": "create", "sampling_rate": 48000, "default_bitrate": 32000, "allow_rtp_participants": True,
                     "audiolevel_event": False}
             answer = self.post(f"{self.session}/{control}", janus="message", body=body)
             names.append(answer["plugindata"]["data"]["room"])
+        return names
+
+    def join(self, rooms, people, base):
+        """Rooms with so many people each, on our ports from `base` in steps of two; gives Janus' ports in their order."""
+        names = self.make(rooms)
         handles, ports = [], {}
         for at in range(rooms * people):
             handle = self.attach()

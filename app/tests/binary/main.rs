@@ -8,6 +8,7 @@
 
 mod https;
 mod load;
+mod plain;
 mod process;
 mod relay;
 

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
 const BINARY: &str = env!("CARGO_BIN_EXE_trefoil");
 
 /// A running server, ended when it is dropped.
@@ -88,10 +90,29 @@ impl Trefoil {
         ))
     }
 
+    /// The whole answer to a request of an administrator, whose key and secret are given as `key:secret`, with a JSON body.
+    pub(crate) fn administer(&self, method: &str, path: &str, key: &str, body: &str) -> String {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nAuthorization: Basic {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            BASE64_STANDARD.encode(key),
+            body.len()
+        );
+        self.ask_with(&head, body)
+    }
+
     fn ask(&self, head: &str) -> String {
+        self.ask_with(head, "")
+    }
+
+    fn ask_with(&self, head: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(self.http).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "{head}Host: {}\r\nConnection: close\r\n\r\n", self.http).unwrap();
+        write!(
+            stream,
+            "{head}Host: {}\r\nConnection: close\r\n\r\n{body}",
+            self.http
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer

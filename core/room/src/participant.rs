@@ -54,4 +54,6 @@ pub struct Participant {
     pub away: bool,
     /// Whether they watch unseen: only they themselves and administrators know of them.
     pub hidden: bool,
+    /// Whether only a media server can reach them.
+    pub served: bool,
 }

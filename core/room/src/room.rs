@@ -25,6 +25,8 @@ pub struct Entrance {
     pub permissions: Permissions,
     /// Whether they watch unseen. Then all that they may do is subscribe, whatever `permissions` says.
     pub hidden: bool,
+    /// Whether only a media server can reach them, as it is with a gateway.
+    pub served: bool,
 }
 
 /// A seat that was taken, or taken again.
@@ -199,6 +201,18 @@ impl Room {
         }
     }
 
+    /// Whether media of this room goes through a media server, or would as soon as somebody needs that.
+    ///
+    /// # Errors
+    /// `unsupported_topology`.
+    pub const fn may_be_served(&self) -> Result<(), Refusal> {
+        match self.view.settings.topology {
+            Topology::Sfu | Topology::Mixed => Ok(()),
+            Topology::Auto if self.rules.media_server => Ok(()),
+            Topology::Auto | Topology::P2p => Err(Refusal::UnsupportedTopology(Topology::P2p)),
+        }
+    }
+
     /// Takes a seat; the same identity's old seat if it has one.
     ///
     /// # Errors
@@ -228,6 +242,7 @@ impl Room {
                 entrance.permissions
             },
             hidden: entrance.hidden,
+            served: entrance.served,
             muted: crate::Muted::default(),
             away: false,
         };
@@ -438,9 +453,9 @@ impl Room {
     /// Whether media should go through a server, where the room may choose.
     fn is_crowded(&self) -> bool {
         let choose = self.view.settings.topology == Topology::Auto && self.rules.media_server;
-        // Whoever watches unseen cannot be sent anything by the others.
-        let unseen = || self.participants().any(|participant| participant.hidden);
-        choose && (self.view.crowded || self.members.len() > 2 || unseen())
+        // Whoever watches unseen cannot be sent anything by the others, nor can a gateway.
+        let out_of_reach = |participant: &Participant| participant.hidden || participant.served;
+        choose && (self.view.crowded || self.members.len() > 2 || self.participants().any(out_of_reach))
     }
 
     fn new_id(&mut self) -> ParticipantId {

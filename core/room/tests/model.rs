@@ -71,6 +71,7 @@ fn obey(room: &mut Room, seats: &mut Vec<Seat>, now: &mut Moment, command: Comma
                 role,
                 permissions: role.permissions(),
                 hidden: false,
+                served: false,
             };
             seats.extend(room.join(entrance, *now).ok());
         }

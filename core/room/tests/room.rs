@@ -146,6 +146,7 @@ fn without_the_permission_nothing_is_moderated_and_nothing_is_said_to_all() {
     let nothing = Entrance {
         permissions: [].into_iter().collect(),
         hidden: false,
+        served: false,
         ..somebody("bob", Role::Moderator)
     };
     let bob = room.join(nothing, at(1)).unwrap();
@@ -297,6 +298,7 @@ fn nobody_is_told_of_somebody_who_watches_unseen() {
     let (mut room, moderator, speaker) = two();
     let hidden = Entrance {
         hidden: true,
+        served: false,
         ..somebody("eve", Role::Moderator)
     };
     let eve = room.join(hidden, at(1)).unwrap();
@@ -346,6 +348,7 @@ fn where_somebody_watches_unseen_media_goes_through_the_server() {
     assert_eq!(room.view().topology(), Topology::P2p);
     let hidden = Entrance {
         hidden: true,
+        served: false,
         ..somebody("eve", Role::Viewer)
     };
     room.join(hidden, at(1)).unwrap();

@@ -177,6 +177,54 @@ pub struct RoomList {
     pub rooms: Vec<RoomBody>,
 }
 
+/// A gateway that comes into a room with plain RTP: one voice up, the mix of all others down.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlainRequest {
+    /// Who takes the seat.
+    pub identity: String,
+    /// What the others see; the identity where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it sends from and is sent to, `address:port`.
+    pub remote: String,
+    /// `opus`, `PCMU` or `PCMA`.
+    pub codec: String,
+    /// Of both directions; 0 and 8 are usual for PCMU and PCMA, 111 for Opus.
+    pub payload_type: u8,
+    /// Milliseconds of sound in a packet to it: 10, 20, 40 or 60; 20 where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_ms: Option<u8>,
+    /// Where it is sealed (SRTP_AES128_CM_HMAC_SHA1_80): what follows `inline:` in the `a=crypto` line of each side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srtp: Option<PlainSrtp>,
+}
+
+/// Keys with salts, 30 bytes in base64 (RFC 4568).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlainSrtp {
+    /// For what is sent to the gateway.
+    pub to_gateway: String,
+    /// For what it sends.
+    pub from_gateway: String,
+}
+
+impl std::fmt::Debug for PlainSrtp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PlainSrtp(..)")
+    }
+}
+
+/// A gateway's seat.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PlainAnswer {
+    /// Its id in the room.
+    pub participant: String,
+    /// Where it sends to and is sent from.
+    pub local: String,
+}
+
 /// The people in a room.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ParticipantList {

@@ -143,6 +143,23 @@ impl Hall {
         Ok(seat.id)
     }
 
+    /// Takes a seat for a gateway: its media is the media server's business, and it is told nothing.
+    ///
+    /// # Errors
+    /// What the room refuses; `no_media_server` where media does not go through one.
+    pub fn admit_gateway(
+        &mut self,
+        entrance: Entrance,
+        outside: &impl Outside,
+        now: Moment,
+    ) -> Result<ParticipantId, Refusal> {
+        self.has_seat(&entrance.identity, false)?;
+        self.room.may_be_served()?;
+        let seat = self.room.join(entrance, now)?;
+        self.dispatch(outside, now);
+        Ok(seat.id)
+    }
+
     /// A visitor says something to everybody else.
     ///
     /// # Errors

@@ -62,6 +62,7 @@ fn entrance(identity: &str) -> Entrance {
         role: Role::Speaker,
         permissions: Role::Speaker.permissions(),
         hidden: false,
+        served: false,
     }
 }
 
@@ -179,6 +180,7 @@ fn a_room_with_a_visitor_is_a_room_for_two_whoever_comes() {
     assert_eq!(scene.hall.may_join("dan", false, scene.now), Err(FULL));
     let unseen = Entrance {
         hidden: true,
+        served: false,
         ..entrance("bob")
     };
     assert_eq!(

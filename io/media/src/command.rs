@@ -5,6 +5,8 @@ use std::sync::Arc;
 use trefoil_rtp::Codec;
 use trefoil_sfu::{Limit, Source, TrackId};
 
+use crate::PlainAsk;
+
 /// A room, as its owner numbers it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RoomKey(pub u64);
@@ -125,6 +127,8 @@ pub enum Ask {
     Hear(HearWish),
     /// How they are heard in the mix.
     Voice(VoiceWish),
+    /// They are a gateway: plain RTP, and nothing else.
+    Plain(Box<PlainAsk>),
     /// Who may receive one of their tracks; `None` for everybody.
     Allow {
         /// Which.

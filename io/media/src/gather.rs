@@ -18,6 +18,8 @@ pub(crate) struct Gather {
     looked: Duration,
     /// Of the time since then, what was work.
     worked: Duration,
+    /// The share that was work, when that was looked at last.
+    share: f32,
 }
 
 impl Gather {
@@ -28,7 +30,13 @@ impl Gather {
             busy: false,
             looked: Duration::ZERO,
             worked: Duration::ZERO,
+            share: 0.0,
         }
+    }
+
+    /// Which share of its time the worker was busy lately.
+    pub(crate) const fn share(&self) -> f32 {
+        self.share
     }
 
     /// A turn has ended: how long the worker should sleep before it looks for packets again.
@@ -38,6 +46,7 @@ impl Gather {
         if since >= LOOK_EVERY {
             let percent = if self.busy { IDLE_PERCENT } else { BUSY_PERCENT };
             self.busy = self.worked.as_micros() * 100 >= since.as_micros() * percent;
+            self.share = self.worked.as_secs_f32() / since.as_secs_f32();
             (self.looked, self.worked) = (ended, Duration::ZERO);
         }
         if self.busy {

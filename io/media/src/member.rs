@@ -7,7 +7,8 @@ use trefoil_peer::{PublishTransport, SubscribeTransport, Via};
 use trefoil_sfu::{Outgoing, Source, TrackId};
 
 use crate::{
-    MuteState, Rights, command::Reception, mix_out::MixOut, mixing::Hearing, outbox::Route, timers::Planned,
+    MuteState, Rights, command::Reception, mix_out::MixOut, mixing::Hearing, outbox::Route, plain::PlainLeg,
+    timers::Planned,
 };
 
 /// Somebody in a room, as a worker knows them.
@@ -25,6 +26,8 @@ pub(crate) struct Member {
     pub(crate) hearing: Hearing,
     /// Whether they take part in the room's mix as a listener.
     pub(crate) hears_mix: bool,
+    /// What they send and receive as a gateway.
+    pub(crate) plain: Option<Box<PlainLeg>>,
     /// The worker through which they are known, if they are not here.
     pub(crate) link: Option<u8>,
 }

@@ -1,5 +1,7 @@
 //! The stream in which one subscriber gets the mix: numbers that go on whatever mixer makes it.
 
+use trefoil_mix::Sent;
+
 /// A stream of mixed packets to one subscriber, over all the times that they began to hear the mix.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MixOut {
@@ -26,8 +28,14 @@ impl MixOut {
         }
     }
 
+    /// The number and timestamp of a packet in this stream.
+    pub(crate) fn place_in_stream(&mut self, mixer: u64, sent: &Sent<'_>) -> (u64, u32) {
+        let timestamp = self.timestamp.wrapping_add(sent.timestamp);
+        (self.number(mixer, sent.sequence), timestamp)
+    }
+
     /// The number of a packet to which a mixer gave this one. Another mixer counts from 0 again.
-    pub(crate) fn number(&mut self, mixer: u64, given: u16) -> u64 {
+    fn number(&mut self, mixer: u64, given: u16) -> u64 {
         if std::mem::replace(&mut self.mixer, mixer) != mixer
             && let Some(last) = self.last.take()
         {

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use trefoil_codec::Builtin;
 use trefoil_mix::{
-    Channels, Codec as MixCodec, Event, Mixer, Output, Packet, PacketTime, ParticipantId, STEP, Settings,
-    SourceId,
+    Channels, Codec as MixCodec, Event, Mixer, Output, Packet, PacketTime, ParticipantId, STEP, Sent,
+    Settings, SourceId,
 };
 use trefoil_peer::{Picture, PublishedPacket};
 use trefoil_rtp::{Codec, red};
@@ -18,6 +18,7 @@ use crate::{
     Told,
     command::{HearWish, VoiceWish},
     forward::micros,
+    member::Member,
     room::Room,
     timers::{Planned, Timer},
     worker::Worker,
@@ -66,6 +67,8 @@ pub(crate) struct RoomMixer {
     planned: Planned,
     /// By track, as whom it takes part and whether it is muted.
     sounds: BTreeMap<TrackId, (ParticipantId, bool)>,
+    /// The same the other way round.
+    tracks: BTreeMap<ParticipantId, TrackId>,
 }
 
 impl RoomMixer {
@@ -81,12 +84,14 @@ impl RoomMixer {
             number,
             planned: None,
             sounds: BTreeMap::new(),
+            tracks: BTreeMap::new(),
         }
     }
 
     /// A track is gone.
     pub(crate) fn forget(&mut self, track: TrackId) {
         if let Some((who, _)) = self.sounds.remove(&track) {
+            self.tracks.remove(&who);
             if who.0 >= FURTHER {
                 self.mixer.leave(who);
             } else {
@@ -168,7 +173,8 @@ impl Worker {
             return;
         };
         let (index, mixed) = (known.room, known.hearing.is_mixed());
-        let receives = known.subscribe.as_ref().is_some_and(|leg| leg.route.is_some());
+        let connected = known.subscribe.as_ref().is_some_and(|leg| leg.route.is_some());
+        let receives = connected || known.plain.is_some();
         let deaf = mixed || known.hearing.deafened;
         let Some(room) = self.rooms.get_mut(index) else {
             return;
@@ -196,7 +202,7 @@ impl Worker {
             return;
         };
         let who = ParticipantId(member.into());
-        let output = output_of(&known.hearing, known.subscribe.as_deref());
+        let output = output_of(known);
         if mixing.mixer.join(who, output).is_err() {
             // They were known as somebody who speaks.
             mixing.mixer.set_output(who, output);
@@ -289,6 +295,7 @@ impl Worker {
             .entry(id)
             .or_insert((sound_of(info.publisher, info.source, id), !muted));
         if new {
+            mixing.tracks.insert(who, id);
             // Who only speaks hears nothing; who is known already hears on.
             let deafened = mixing.mixer.join(who, Output::default()).is_ok();
             let voice = self
@@ -342,50 +349,30 @@ impl Worker {
         mixing.planned = None;
         let began = self.clock.elapsed();
         for sent in mixing.mixer.tick(now).packets() {
-            let leg = self
-                .members
-                .get_mut(sent.to.0 as u32)
-                .and_then(|member| member.subscribe.as_mut());
-            let Some(leg) = leg else { continue };
-            let (Some(route), Some(plane)) = (leg.route, leg.transport.plane()) else {
+            let Some(member) = self.members.get_mut(sent.to.0 as u32) else {
                 continue;
             };
-            let mut voices = [(0, 0); 15];
-            let named = sent.voices.iter().filter_map(|(source, level)| match source {
-                SourceId::Participant(who) => {
-                    let sound = mixing.sounds.iter().find(|(_, (id, _))| id == who);
-                    sound.map(|(track, _)| (track.0, *level))
-                }
-                SourceId::Announcement(_) => None,
-            });
-            let mut count = 0;
-            for (into, voice) in voices.iter_mut().zip(named) {
-                *into = voice;
-                count += 1;
+            let mut picture = picture_of(&sent);
+            if let Some(leg) = &mut member.plain {
+                (picture.sequence, picture.timestamp) = leg.mix.place_in_stream(mixing.number, &sent);
+                leg.send(&picture, &mut self.outbox);
+            } else if let Some(leg) = &mut member.subscribe {
+                let (Some(route), Some(plane)) = (leg.route, leg.transport.plane()) else {
+                    continue;
+                };
+                let mut voices = [(0, 0); 15];
+                let count = name(&mixing.tracks, sent.voices, &mut voices);
+                picture.voices = voices.get(..count).unwrap_or_default();
+                (picture.sequence, picture.timestamp) = leg.mix.place_in_stream(mixing.number, &sent);
+                let place = leg.mix.place;
+                self.outbox
+                    .compose(route, |out| plane.write(place, &picture, micros(now), out));
             }
-            let picture = Picture {
-                codec: match sent.codec {
-                    MixCodec::Opus => Codec::Opus,
-                    MixCodec::Pcmu => Codec::Pcmu,
-                    MixCodec::Pcma => Codec::Pcma,
-                },
-                sequence: leg.mix.number(mixing.number, sent.sequence),
-                timestamp: leg.mix.timestamp.wrapping_add(sent.timestamp),
-                marker: sent.marker,
-                payload: sent.payload,
-                renumber: None,
-                descriptor: &[],
-                level: Some(sent.level),
-                orientation: None,
-                voices: voices.get(..count).unwrap_or_default(),
-            };
-            let place = leg.mix.place;
-            self.outbox
-                .compose(route, |out| plane.write(place, &picture, micros(now), out));
             self.meters.mixed_packets += 1;
         }
         let elapsed = self.clock.elapsed().saturating_sub(began);
         self.meters.mixed_microseconds += elapsed.as_micros() as u64;
+        mixing.mixer.report_load(self.gather.share(), now);
         if let Some(due) = mixing.mixer.poll_timeout() {
             self.timers.plan(&mut mixing.planned, Timer::Mix(index), due);
         }
@@ -417,7 +404,7 @@ impl Worker {
         };
         let lossy = loss > LOSSY;
         if std::mem::replace(&mut known.hearing.lossy, lossy) != lossy {
-            let (index, output) = (known.room, output_of(&known.hearing, known.subscribe.as_deref()));
+            let (index, output) = (known.room, output_of(known));
             if let Some(mixing) = self.rooms.get_mut(index).and_then(|room| room.mixing.as_mut()) {
                 mixing.mixer.set_output(ParticipantId(member.into()), output);
             }
@@ -425,17 +412,58 @@ impl Worker {
     }
 }
 
+/// A packet of the mix, without its numbers.
+fn picture_of<'a>(sent: &Sent<'a>) -> Picture<'a> {
+    Picture {
+        codec: match sent.codec {
+            MixCodec::Opus => Codec::Opus,
+            MixCodec::Pcmu => Codec::Pcmu,
+            MixCodec::Pcma => Codec::Pcma,
+        },
+        sequence: 0,
+        timestamp: 0,
+        marker: sent.marker,
+        payload: sent.payload,
+        renumber: None,
+        descriptor: &[],
+        level: Some(sent.level),
+        orientation: None,
+        voices: &[],
+    }
+}
+
+/// Whose tracks are in a packet, as CSRCs with levels; how many.
+fn name(
+    tracks: &BTreeMap<ParticipantId, TrackId>,
+    voices: &[(SourceId, u8)],
+    named: &mut [(u32, u8); 15],
+) -> usize {
+    let known = voices.iter().filter_map(|(source, level)| match source {
+        SourceId::Participant(who) => Some((tracks.get(who)?.0, *level)),
+        SourceId::Announcement(_) => None,
+    });
+    let mut count = 0;
+    for (into, voice) in named.iter_mut().zip(known) {
+        *into = voice;
+        count += 1;
+    }
+    count
+}
+
 /// In which form somebody gets the mix.
-fn output_of(hearing: &Hearing, leg: Option<&crate::member::SubscribeLeg>) -> Output {
-    let mut output = Output::default();
-    let Some(leg) = leg else { return output };
-    output.codec = leg
-        .transport
-        .codecs()
-        .iter()
-        .find_map(|codec| mixable(*codec))
-        .unwrap_or(MixCodec::Opus);
-    output.packet_time = match leg.transport.packet_time() {
+fn output_of(member: &Member) -> Output {
+    let (hearing, mut output) = (&member.hearing, Output::default());
+    let packet_time = if let Some(leg) = &member.plain {
+        output.codec = mixable(leg.codec).unwrap_or(MixCodec::Opus);
+        Some(leg.packet_time)
+    } else if let Some(leg) = &member.subscribe {
+        let codecs = leg.transport.codecs().iter();
+        output.codec = codecs.copied().find_map(mixable).unwrap_or(MixCodec::Opus);
+        leg.transport.packet_time()
+    } else {
+        return output;
+    };
+    output.packet_time = match packet_time {
         Some(0..=10) => PacketTime::Ten,
         Some(30..=50) => PacketTime::Forty,
         Some(51..) => PacketTime::Sixty,

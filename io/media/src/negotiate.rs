@@ -45,6 +45,7 @@ impl Worker {
             Ask::View(view) => self.view(member, view),
             Ask::Hear(wish) => self.hear_as(member, wish),
             Ask::Voice(wish) => self.sound_as(member, wish),
+            Ask::Plain(ask) => self.open_plain(member, *ask),
             Ask::Allow { track, to } => self.allow(member, track, to),
         }
     }
@@ -79,6 +80,7 @@ impl Worker {
             sources: std::collections::BTreeMap::new(),
             hearing: Hearing::default(),
             hears_mix: false,
+            plain: None,
             link: None,
         });
         self.by_participant.insert((key, participant), member);
@@ -148,6 +150,7 @@ impl Worker {
     pub(crate) fn leave(&mut self, member: u32) {
         self.close_publish(member);
         self.close_subscribe(member);
+        self.close_plain(member);
         if let Some(room) = self.members.get(member).map(|member| member.room) {
             self.quit_mix(room, member);
         }

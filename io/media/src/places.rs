@@ -48,6 +48,7 @@ impl Places {
             | Ask::View(_)
             | Ask::Hear(_)
             | Ask::Voice(_)
+            | Ask::Plain(_)
             | Ask::Allow { .. } => self.rooms.get(&room)?.get(&participant).copied(),
         }
     }

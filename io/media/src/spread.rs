@@ -291,6 +291,7 @@ impl Worker {
             sources: std::collections::BTreeMap::new(),
             hearing: Hearing::default(),
             hears_mix: false,
+            plain: None,
             link: Some(from),
         });
         known.members.push(member);

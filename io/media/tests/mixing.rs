@@ -10,13 +10,17 @@ mod world;
 
 use std::{
     f32::consts::TAU,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use trefoil_codec::{AnyDecoder, AnyEncoder, Builtin};
-use trefoil_media::{Ask, HearWish, MuteState, Source, TrackId, VoiceWish};
+use trefoil_media::{
+    Ask, Codec as RtpCodec, HearWish, MuteState, PlainAsk, PlainKeys, SocketOptions, Source, TrackId,
+    UdpSocket, VoiceWish,
+};
 use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality};
-use trefoil_peer::client::Media as Packet;
+use trefoil_peer::{Picture, PlainTransport, client::Media as Packet};
 use world::{ALL, ROOM, World};
 
 const VOICE: (bool, &[&str]) = (false, &[]);
@@ -288,4 +292,158 @@ fn nobody_hears_the_sound_of_their_own_screen() {
     let (one, two) = (heard(&world, 1, 0, &TONES), heard(&world, 2, 0, &TONES));
     assert!(one[0] < -60.0 && one[1] > -20.0, "{one:?}");
     assert!(two[0] > -20.0 && two[1] < -60.0, "{two:?}");
+}
+
+/// A gateway beside the server: plain RTP over a socket of its own.
+struct Gateway {
+    socket: std::net::UdpSocket,
+    server: std::net::SocketAddr,
+    transport: PlainTransport,
+    encoder: AnyEncoder,
+    phase: f32,
+    sequence: u64,
+    heard: Vec<f32>,
+    decoder: AnyDecoder,
+    strange: usize,
+}
+
+const PAYLOAD_TYPE: u8 = 0;
+
+impl Gateway {
+    /// Lets one into the room, with PCMU.
+    fn enter(world: &mut World, who: u64, keys: Option<(PlainKeys, PlainKeys)>) -> Self {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let options = SocketOptions {
+            reuse_port: false,
+            buffer_bytes: 0,
+        };
+        let theirs = UdpSocket::bind("127.0.0.1:0".parse().unwrap(), options).unwrap();
+        let server = theirs.local();
+        let (ours, servers) = keys.unzip();
+        world.enter(who);
+        world.ask(
+            who,
+            Ask::Plain(Box::new(PlainAsk {
+                socket: Arc::new(theirs),
+                remote: socket.local_addr().unwrap(),
+                codec: RtpCodec::Pcmu,
+                payload_type: PAYLOAD_TYPE,
+                packet_time: 20,
+                keys: servers,
+            })),
+        );
+        Self {
+            socket,
+            server,
+            transport: PlainTransport::new(RtpCodec::Pcmu, PAYLOAD_TYPE, 77, ours.as_ref()),
+            encoder: Builtin.encoder(Codec::Pcmu, Channels::Mono, Quality::default()),
+            phase: 0.0,
+            sequence: 0,
+            heard: Vec::new(),
+            decoder: Builtin.decoder(Codec::Pcmu),
+            strange: 0,
+        }
+    }
+
+    /// Says 20 ms of 400 Hz, and hears what has come.
+    fn turn(&mut self) {
+        let samples: Vec<f32> = (0..960)
+            .map(|_| {
+                self.phase = (self.phase + TONES[0] / 48_000.0).fract();
+                0.3 * (self.phase * TAU).sin()
+            })
+            .collect();
+        let mut payload = Vec::new();
+        self.encoder.encode(&samples, &mut payload);
+        let picture = Picture {
+            codec: RtpCodec::Pcmu,
+            sequence: 65_536 + self.sequence,
+            timestamp: self.sequence as u32 * 160,
+            marker: false,
+            payload: &payload,
+            renumber: None,
+            descriptor: &[],
+            level: None,
+            orientation: None,
+            voices: &[],
+        };
+        self.sequence += 1;
+        let mut out = [0; 1500];
+        let length = self.transport.write(&picture, &mut out);
+        self.socket.send_to(&out[..length], self.server).unwrap();
+        while let Ok(length) = self.socket.recv(&mut out) {
+            match self.transport.receive(&mut out[..length]) {
+                Some(packet) => self.decoder.decode(&packet.payload, &mut self.heard).unwrap(),
+                None => self.strange += 1,
+            }
+        }
+    }
+}
+
+/// A gateway with G.711 and somebody with Opus, who talk with each other for a while.
+fn talk_through_a_gateway(keys: Option<(PlainKeys, PlainKeys)>) -> (World, Gateway) {
+    let mut world = World::new();
+    world.enter(2);
+    world.publish(2, &[VOICE]);
+    hear(&world, 2, true);
+    world.subscribe(2);
+    let mut gateway = Gateway::enter(&mut world, 1, keys);
+    let mut tone = Tone::new(2, TONES[1]);
+    for _ in 0..90 {
+        gateway.turn();
+        talk(&mut world, std::slice::from_mut(&mut tone), 1);
+    }
+    (world, gateway)
+}
+
+#[test]
+fn a_gateway_with_g711_and_somebody_with_opus_hear_each_other_sealed_or_not() {
+    let keys = || {
+        let (one, other) = ([5; 30], [9; 30]);
+        let keys = |outbound, inbound| PlainKeys { outbound, inbound };
+        (keys(one, other), keys(other, one))
+    };
+    for keys in [None, Some(keys())] {
+        let (world, gateway) = talk_through_a_gateway(keys);
+        let two = heard(&world, 2, 0, &TONES[..2]);
+        assert!(two[0] > -20.0 && two[1] < -55.0, "{two:?}");
+        let samples = &gateway.heard[gateway.heard.len() - 24_000..];
+        let (own, other) = (loudness(samples, TONES[0]), loudness(samples, TONES[1]));
+        assert!(own < -35.0 && other > -20.0, "own {own}, other {other}");
+        assert_eq!(gateway.strange, 0);
+    }
+}
+
+#[test]
+fn a_gateway_that_has_gone_is_heard_no_more_and_strangers_are_not_heard_at_all() {
+    let (mut world, gateway) = talk_through_a_gateway(None);
+    let stranger = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger
+        .send_to(&[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0xFF], gateway.server)
+        .unwrap();
+    world.until("the stranger is counted", |world| {
+        world
+            .media
+            .reading()
+            .workers
+            .iter()
+            .any(|worker| worker.strangers > 0)
+    });
+    world.leave(1);
+    world.until("its track is gone", |world| {
+        let reading = world.media.reading();
+        reading.workers.iter().map(|worker| worker.members).sum::<u64>() == 1
+    });
+    gateway.socket.send_to(&[0x80; 20], gateway.server).unwrap();
+    let closed = |world: &mut World| {
+        world.turn();
+        gateway.socket.send_to(&[0x80; 20], gateway.server).is_err()
+            || gateway
+                .socket
+                .recv(&mut [0; 2000])
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+            || std::net::UdpSocket::bind(gateway.server).is_ok()
+    };
+    world.until("its socket is closed", closed);
 }

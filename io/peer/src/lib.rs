@@ -11,6 +11,7 @@ pub mod client;
 mod dtls;
 mod engine;
 mod offered;
+mod plain;
 mod plane;
 mod publish;
 mod refusal;
@@ -18,6 +19,7 @@ mod sdp;
 mod subscribe;
 
 pub use engine::{Engine, IceCredentials};
+pub use plain::{PlainKeys, PlainTransport};
 pub use plane::{Feedback, Picture, Plane, PlaneStats, StreamStats};
 pub use publish::{PublishTransport, Published, PublishedMedia, PublishedPacket};
 pub use refusal::SdpRefusal;

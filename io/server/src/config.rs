@@ -1,6 +1,9 @@
 //! What can be configured; docs/CONFIG.md is made from these types.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::{Context, bail, ensure};
 use schemars::JsonSchema;
@@ -40,6 +43,8 @@ pub struct ServerConfig {
     pub ice: IceConfig,
     /// Doors for clients of other systems.
     pub doors: DoorsConfig,
+    /// Gateways that come in with plain RTP.
+    pub plain_rtp: PlainRtpConfig,
 }
 
 impl Default for ServerConfig {
@@ -56,6 +61,7 @@ impl Default for ServerConfig {
             tokens: TokensConfig::default(),
             ice: IceConfig::default(),
             doors: DoorsConfig::default(),
+            plain_rtp: PlainRtpConfig::default(),
         }
     }
 }
@@ -136,8 +142,8 @@ impl Default for LimitsConfig {
 pub struct RoomsConfig {
     /// Seats in a room.
     pub member_limit: u32,
-    /// How media travels: `p2p`, `sfu`, or `auto`, which is `p2p` for two and `sfu` from the third on. `mixed` is refused by
-    /// name until this server can do it.
+    /// How media travels: `p2p`; `sfu`; `mixed`, where each hears all others in one stream; or `auto`, which is `p2p` for two and
+    /// `sfu` from the third on.
     pub topology: TopologyConfig,
     /// How long an empty room stays, in seconds; 0 is for ever.
     pub empty_timeout_seconds: u64,
@@ -178,6 +184,28 @@ pub enum TopologyConfig {
     Mixed,
     /// Each to each for two, forwarded from the third on.
     Auto,
+}
+
+/// Gateways that come in with plain RTP, as SIP gateways and ffmpeg do.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlainRtpConfig {
+    /// Whether administrators may let them in. What they send and receive is in the clear unless keys are given.
+    pub enabled: bool,
+    /// The address to send from; loopback keeps everything on this machine.
+    pub address: IpAddr,
+    /// Gateways elsewhere, by address; on this machine they need not be named.
+    pub peers: Vec<IpAddr>,
+}
+
+impl Default for PlainRtpConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            address: IpAddr::from([127, 0, 0, 1]),
+            peers: Vec::new(),
+        }
+    }
 }
 
 /// How vanished clients are noticed and how long they may come back.

@@ -16,8 +16,8 @@ mod shared;
 mod signalling;
 
 pub use config::{
-    HeartbeatConfig, IceConfig, IceServers, KeyConfig, LimitsConfig, RoomsConfig, ServerConfig, TokensConfig,
-    TopologyConfig,
+    HeartbeatConfig, IceConfig, IceServers, KeyConfig, LimitsConfig, PlainRtpConfig, RoomsConfig,
+    ServerConfig, TokensConfig, TopologyConfig,
 };
 pub use doors::{AppRtcConfig, DevicesConfig, DoorName, DoorSign, DoorsConfig, SocketIoConfig};
 pub use http::openapi;

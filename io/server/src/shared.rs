@@ -257,6 +257,7 @@ pub(crate) fn entrance(claims: &Claims) -> Entrance {
         role,
         permissions: own.unwrap_or_else(|| role.permissions()),
         hidden: claims.hidden,
+        served: false,
     }
 }
 

@@ -38,6 +38,7 @@ pub fn somebody(identity: &str, role: Role) -> Entrance {
         role,
         permissions: role.permissions(),
         hidden: false,
+        served: false,
     }
 }
 

@@ -114,6 +114,7 @@ impl Scene {
             role,
             permissions: role.permissions(),
             hidden,
+            served: false,
         };
         let at = self.hall.join(entrance, &self.world, self.now).unwrap();
         self.person(at)

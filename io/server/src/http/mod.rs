@@ -5,6 +5,7 @@ mod health;
 mod join;
 mod namespaces;
 mod origin;
+mod plain;
 mod problem;
 mod rooms;
 mod tokens;
@@ -47,6 +48,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rooms::read, rooms::write, rooms::delete))
         .routes(routes!(rooms::participants))
         .routes(routes!(rooms::kick))
+        .routes(routes!(plain::enter))
+        .routes(routes!(plain::leave))
         .routes(routes!(signalling::upgrade))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

@@ -160,7 +160,7 @@ pub(super) async fn kick(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn inside<T>(
+pub(super) fn inside<T>(
     shared: &App,
     admin: &Admin,
     namespace: &str,
