@@ -97,6 +97,7 @@ export default {
   'end.home': 'Start page',
   'error.network': 'The server cannot be reached. Check your connection and try again.',
   'error.room_full': 'The room is full. Try again later, or ask somebody to make room.',
+  'error.room_encrypted': 'This room is encrypted end to end: voices cannot be mixed here.',
   'error.room_locked': 'The room is locked. Ask a moderator to let you in.',
   'error.room_limit': 'The server holds as many rooms as it may. Join another room or try again later.',
   'error.no_such_room': 'This room does not exist. Check the link.',

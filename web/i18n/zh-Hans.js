@@ -97,6 +97,7 @@ export default {
   'end.home': '首页',
   'error.network': '无法连接服务器。请检查网络后重试。',
   'error.room_full': '房间已满。请稍后再试，或请人让出位置。',
+  'error.room_encrypted': '此房间为端到端加密，无法合成声音。',
   'error.room_locked': '房间已锁定。请主持人让你进入。',
   'error.room_limit': '服务器上的房间已达上限。请加入其他房间或稍后再试。',
   'error.no_such_room': '这个房间不存在。请检查链接。',

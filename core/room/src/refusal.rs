@@ -23,6 +23,11 @@ pub enum Refusal {
     /// Locked, and the newcomer holds no seat.
     #[error("the room is locked; ask a moderator inside to unlock it")]
     RoomLocked,
+    /// Its people encrypt end to end, and what was asked for needs to hear them.
+    #[error(
+        "this room is encrypted end to end, so nobody can mix its voices; hear each by itself (audio: separate)"
+    )]
+    RoomEncrypted,
     /// The namespace holds as many rooms as it may.
     #[error("the namespace holds {limit} rooms and may have no more; use one of them or delete one")]
     RoomLimit {
@@ -64,6 +69,7 @@ impl Refusal {
             Self::InvalidName { .. } => "invalid_name",
             Self::RoomFull { .. } => "room_full",
             Self::RoomLocked => "room_locked",
+            Self::RoomEncrypted => "room_encrypted",
             Self::RoomLimit { .. } | Self::NamespaceLimit { .. } => "room_limit",
             Self::NoSuchRoom => "no_such_room",
             Self::Kicked { .. } => "kicked",
@@ -82,6 +88,7 @@ impl Refusal {
             Self::Forbidden(_)
             | Self::InvalidName { .. }
             | Self::RoomLocked
+            | Self::RoomEncrypted
             | Self::RoomLimit { .. }
             | Self::NamespaceLimit { .. }
             | Self::NoSuchRoom

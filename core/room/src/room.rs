@@ -204,8 +204,11 @@ impl Room {
     /// Whether media of this room goes through a media server, or would as soon as somebody needs that.
     ///
     /// # Errors
-    /// `unsupported_topology`.
+    /// `unsupported_topology`, `room_encrypted`.
     pub const fn may_be_served(&self) -> Result<(), Refusal> {
+        if self.view.settings.encrypted {
+            return Err(Refusal::RoomEncrypted);
+        }
         match self.view.settings.topology {
             Topology::Sfu | Topology::Mixed => Ok(()),
             Topology::Auto if self.rules.media_server => Ok(()),
@@ -353,6 +356,19 @@ impl Room {
         member.participant.muted = member.participant.muted.after(muted);
         let participant = member.participant.clone();
         self.tell_others(Event::Updated(participant.clone()), &participant);
+        Ok(())
+    }
+
+    /// Whether the room can be set up so.
+    ///
+    /// # Errors
+    /// `room_encrypted`, where somebody would have to mix what is encrypted, or people are inside who were promised otherwise.
+    pub fn may_configure(&self, change: SettingsChange) -> Result<(), Refusal> {
+        let (before, after) = (self.view.settings, self.view.settings.after(change));
+        let broken = before.encrypted != after.encrypted && !self.members.is_empty();
+        if broken || (after.encrypted && after.topology == Topology::Mixed) {
+            return Err(Refusal::RoomEncrypted);
+        }
         Ok(())
     }
 

@@ -40,6 +40,8 @@ pub struct RoomSettings {
     pub topology: Topology,
     /// Whether only those who hold a seat may come in.
     pub locked: bool,
+    /// Whether its people encrypt sound and picture end to end: then nobody can mix them.
+    pub encrypted: bool,
     /// How long an empty room stays; for ever if `None`.
     pub empty_timeout: Option<Duration>,
 }
@@ -53,6 +55,8 @@ pub struct SettingsChange {
     pub topology: Option<Topology>,
     /// New lock.
     pub locked: Option<bool>,
+    /// New promise of its people; only while nobody is inside.
+    pub encrypted: Option<bool>,
     /// New life of the empty room.
     pub empty_timeout: Option<Option<Duration>>,
 }
@@ -65,6 +69,7 @@ impl RoomSettings {
             member_limit: change.member_limit.unwrap_or(self.member_limit),
             topology: change.topology.unwrap_or(self.topology),
             locked: change.locked.unwrap_or(self.locked),
+            encrypted: change.encrypted.unwrap_or(self.encrypted),
             empty_timeout: change.empty_timeout.unwrap_or(self.empty_timeout),
         }
     }

@@ -107,7 +107,7 @@ proptest! {
     #[test]
     fn whatever_happens_seats_identities_and_events_agree(commands in commands()) {
         let settings =
-            RoomSettings { member_limit: LIMIT, topology: Topology::P2p, locked: false, empty_timeout: None };
+            RoomSettings { member_limit: LIMIT, topology: Topology::P2p, locked: false, encrypted: false, empty_timeout: None };
         let view = RoomView { namespace: "n".into(), name: "r".into(), settings, crowded: false };
         let mut now = Moment::default();
         let mut room = Room::new(view, Rules::default(), [1; 32], now);

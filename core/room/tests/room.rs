@@ -354,3 +354,24 @@ fn where_somebody_watches_unseen_media_goes_through_the_server() {
     room.join(hidden, at(1)).unwrap();
     assert_eq!(room.view().topology(), Topology::Sfu);
 }
+
+#[test]
+fn what_is_encrypted_end_to_end_is_not_mixed_and_stays_so_while_somebody_is_inside() {
+    let mut room = room();
+    let encrypted = |encrypted| SettingsChange {
+        encrypted: Some(encrypted),
+        ..SettingsChange::default()
+    };
+    room.may_configure(encrypted(true)).unwrap();
+    room.configure(encrypted(true));
+    let mixed = SettingsChange {
+        topology: Some(Topology::Mixed),
+        ..SettingsChange::default()
+    };
+    assert_eq!(room.may_configure(mixed), Err(Refusal::RoomEncrypted));
+    assert_eq!(room.may_be_served(), Err(Refusal::RoomEncrypted));
+    room.may_configure(encrypted(false)).unwrap();
+    join(&mut room, "ann").unwrap();
+    assert_eq!(room.may_configure(encrypted(false)), Err(Refusal::RoomEncrypted));
+    room.may_configure(encrypted(true)).unwrap();
+}

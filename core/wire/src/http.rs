@@ -146,6 +146,9 @@ pub struct RoomSettings {
     /// Whether only those who hold a seat may come in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
+    /// Whether its people encrypt sound and picture end to end: then nobody can mix them. Only while nobody is inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<bool>,
     /// How long an empty room stays; 0 is for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub empty_timeout_seconds: Option<u64>,
@@ -164,6 +167,8 @@ pub struct RoomBody {
     pub topology: Topology,
     /// Whether only those who hold a seat may come in.
     pub locked: bool,
+    /// Whether its people encrypt sound and picture end to end.
+    pub encrypted: bool,
     /// How long it stays when it is empty; 0 is for ever.
     pub empty_timeout_seconds: u64,
     /// How many are inside.

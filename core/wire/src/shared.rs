@@ -109,6 +109,9 @@ pub struct Room {
     pub member_limit: u32,
     /// Whether only those who hold a seat may come in.
     pub locked: bool,
+    /// Whether its people encrypt sound and picture end to end: then nobody can mix them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
 }
 
 /// An `RTCIceServer` dictionary of the WebRTC API.

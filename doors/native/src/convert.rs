@@ -35,6 +35,7 @@ pub fn room_of(room: &RoomView) -> wire::Room {
         topology: topology_of(room.topology()),
         member_limit: room.settings.member_limit,
         locked: room.settings.locked,
+        encrypted: room.settings.encrypted,
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use trefoil_room::{LeaveReason, Moment, MutedChange, ParticipantId, Refusal as RoomRefusal, Topology};
-use trefoil_wire::{ClientMessage, Join, MediaAsk, ServerMessage, Unreadable, VERSION, relayed};
+use trefoil_wire::{ClientMessage, HeardAs, Join, MediaAsk, ServerMessage, Unreadable, VERSION, relayed};
 
 use crate::{
     Attachment, Guard, Hall, MediaWord, Outside, Refusal, close_code, convert::role_from, guard::Verdict,
@@ -135,6 +135,16 @@ impl Hall {
     /// The media server answers for itself; here it is only whether there is one.
     fn ask_media(&self, me: ParticipantId, ask: MediaAsk, outside: &impl Outside) -> Result<(), Refusal> {
         let through_it = self.room.view().topology() != Topology::P2p;
+        let mixed = matches!(
+            ask,
+            MediaAsk::Hear {
+                audio: Some(HeardAs::Mixed),
+                ..
+            }
+        );
+        if mixed && self.room.view().settings.encrypted {
+            return Err(RoomRefusal::RoomEncrypted.into());
+        }
         let whose = match &ask {
             MediaAsk::Voice {
                 participant: Some(participant),

@@ -280,3 +280,22 @@ fn whoever_replaces_themselves_hears_of_nobody_who_left() {
     assert_eq!(new.joined["participants"].as_array().unwrap().len(), 2);
     assert!(scene.hear(&new).is_empty());
 }
+
+#[test]
+fn where_people_encrypt_end_to_end_nobody_is_given_a_mix() {
+    let mut scene = Scene::new();
+    let change = trefoil_room::SettingsChange {
+        encrypted: Some(true),
+        ..trefoil_room::SettingsChange::default()
+    };
+    let (hall, world, now) = (&mut scene.hall, &scene.world, scene.now);
+    hall.change(world, now, |room| room.configure(change));
+    let mut ann = scene.join("ann", Role::Speaker);
+    assert_eq!(ann.joined["room"]["encrypted"], json!(true));
+    scene.say(&mut ann, json!({"type":"hear","audio":"mixed"}));
+    let heard = &scene.hear(&ann)[0];
+    assert_eq!(
+        (&heard["code"], &heard["of"]),
+        (&json!("room_encrypted"), &json!("hear"))
+    );
+}

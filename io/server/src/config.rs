@@ -410,6 +410,7 @@ impl ServerConfig {
                 TopologyConfig::Auto => Topology::Auto,
             },
             locked: false,
+            encrypted: false,
             empty_timeout: empty_timeout(self.rooms.empty_timeout_seconds),
         }
     }

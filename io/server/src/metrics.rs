@@ -34,7 +34,7 @@ pub(crate) struct DoorMetrics {
 }
 
 /// Every code that can be counted, so that each is shown before it first happens.
-const CODES: [&str; 29] = [
+const CODES: [&str; 30] = [
     "already_joined",
     "bad_request",
     "forbidden",
@@ -51,6 +51,7 @@ const CODES: [&str; 29] = [
     "payload_too_large",
     "rate_limited",
     "request_timeout",
+    "room_encrypted",
     "room_full",
     "room_limit",
     "room_locked",

@@ -14,6 +14,7 @@ pub const SETTINGS: RoomSettings = RoomSettings {
     member_limit: 3,
     topology: Topology::P2p,
     locked: false,
+    encrypted: false,
     empty_timeout: Some(Duration::from_secs(300)),
 };
 

@@ -63,6 +63,7 @@ impl Scene {
             member_limit: 8,
             topology: Topology::P2p,
             locked: false,
+            encrypted: false,
             empty_timeout: None,
         };
         let view = RoomView {

@@ -57,6 +57,7 @@ pub(super) async fn join(
         member_limit,
         locked,
         topology: _,
+        encrypted: _,
         empty_timeout: _,
     } = settings;
     Ok(Json(JoinAnswer {

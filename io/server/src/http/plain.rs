@@ -34,7 +34,7 @@ const BUFFER: usize = 128 * 1024;
     (status = 401, description = "unauthorized", body = ErrorBody),
     (status = 403, description = "forbidden", body = ErrorBody),
     (status = 404, description = "no_such_room", body = ErrorBody),
-    (status = 409, description = "room_full, room_locked, unsupported_topology, no_media_server", body = ErrorBody)))]
+    (status = 409, description = "room_full, room_locked, room_encrypted, unsupported_topology, no_media_server", body = ErrorBody)))]
 pub(super) async fn enter(
     State(shared): State<App>,
     admin: Admin,

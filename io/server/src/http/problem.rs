@@ -97,6 +97,7 @@ impl From<Refusal> for Problem {
             "forbidden" | "kicked" => StatusCode::FORBIDDEN,
             "room_full" | "room_limit" => StatusCode::CONFLICT,
             "room_locked" => StatusCode::LOCKED,
+            "room_encrypted" => StatusCode::CONFLICT,
             "no_such_room" | "no_such_participant" => StatusCode::NOT_FOUND,
             "unsupported_topology" => StatusCode::NOT_IMPLEMENTED,
             "server_stopping" => StatusCode::SERVICE_UNAVAILABLE,

@@ -56,7 +56,7 @@ pub(super) async fn read(
     (status = 400, description = "bad_request, invalid_name", body = ErrorBody),
     (status = 401, description = "unauthorized", body = ErrorBody),
     (status = 403, description = "forbidden", body = ErrorBody),
-    (status = 409, description = "room_limit", body = ErrorBody)))]
+    (status = 409, description = "room_limit, room_encrypted", body = ErrorBody)))]
 pub(super) async fn write(
     State(shared): State<App>,
     admin: Admin,
@@ -73,6 +73,7 @@ pub(super) async fn write(
         member_limit: settings.member_limit,
         topology: settings.topology.map(topology_from),
         locked: settings.locked,
+        encrypted: settings.encrypted,
         empty_timeout: settings.empty_timeout_seconds.map(empty_timeout),
     };
     let (at, now) = (
@@ -83,9 +84,11 @@ pub(super) async fn write(
         shared.now(),
     );
     let (body, made) = shared.halls.declare_room(&namespace, &room, now, |hall| {
+        hall.room().may_configure(change)?;
         hall.change(&at, now, |room| room.configure(change));
-        body(hall)
+        Ok::<_, Refusal>(body(hall))
     })?;
+    let body = body?;
     Ok((
         if made { StatusCode::CREATED } else { StatusCode::OK },
         Json(body),
@@ -181,6 +184,7 @@ fn body(hall: &Hall) -> RoomBody {
         member_limit: view.settings.member_limit,
         topology: topology_of(view.settings.topology),
         locked: view.settings.locked,
+        encrypted: view.settings.encrypted,
         empty_timeout_seconds: view.settings.empty_timeout.map_or(0, |timeout| timeout.as_secs()),
         participants: room.participants().len().try_into().unwrap_or(u32::MAX),
     }
