@@ -18,6 +18,7 @@
  * @property {string} topology
  * @property {number} member_limit
  * @property {boolean} locked
+ * @property {boolean} [encrypted]  its people encrypt end to end: nobody can mix them
  *
  * @typedef {object} Joined
  * @property {'joined'} type

@@ -9,7 +9,7 @@ import { qualities } from './wishes.js';
 
 /** As this browser's owner has chosen, or as the room is set up. */
 const hearsMix = (room) => recall('mixed') ?? room.state.topology === 'mixed';
-export const listenAsWished = (room) => { if (recall('mixed') !== null) room.listenAs({ audio: hearsMix(room) ? 'mixed' : 'separate' }); };
+export const listenAsWished = (room) => { if (recall('mixed') !== null && !room.state.encrypted) room.listenAs({ audio: hearsMix(room) ? 'mixed' : 'separate' }); };
 
 export function settingsPanel(room, devices, tell, quality) {
   const published = (source) => room.publications.find((p) => p.source === source);
@@ -24,7 +24,7 @@ export function settingsPanel(room, devices, tell, quality) {
   const mixed = h('input', { type: 'checkbox', id: 'mixed', checked: hearsMix(room), on: { change: () => { remember('mixed', mixed.checked); listenAsWished(room); } } });
   const inOne = h('label', { class: 'field' }, say(h('span'), 'settings.mixed'), mixed);
   // Only a server can send less of somebody's picture than they send, or mix.
-  const canChoose = () => { received.hidden = inOne.hidden = room.state.topology === 'p2p'; };
+  const canChoose = () => { received.hidden = room.state.topology === 'p2p'; inOne.hidden = received.hidden || room.state.encrypted === true; };
   let stop = () => {};
   const keys = h('p', { class: 'quiet' });
   room.on('room', canChoose);
