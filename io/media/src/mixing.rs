@@ -175,7 +175,7 @@ impl Worker {
         let (index, mixed) = (known.room, known.hearing.is_mixed());
         let connected = known.subscribe.as_ref().is_some_and(|leg| leg.route.is_some());
         let receives = connected || known.plain.is_some();
-        let deaf = mixed || known.hearing.deafened;
+        let (deaf, heard_it) = (mixed || known.hearing.deafened, known.hears_mix);
         let Some(room) = self.rooms.get_mut(index) else {
             return;
         };
@@ -186,7 +186,13 @@ impl Worker {
         } else {
             self.leave_mix(index, member);
         }
-        self.tell_slots(index, MemberId(member.into()));
+        if self
+            .members
+            .get(member)
+            .is_some_and(|known| known.hears_mix != heard_it)
+        {
+            self.tell_slots(index, MemberId(member.into()));
+        }
     }
 
     fn join_mix(&mut self, index: u32, member: u32) {
