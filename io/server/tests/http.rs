@@ -45,7 +45,7 @@ async fn rooms_are_made_read_changed_listed_and_deleted() {
         (200, space)
     );
     let room = json!({"namespace":"team","room":"daily","member_limit":4,"topology":"auto","locked":false,
-                      "empty_timeout_seconds":300,"participants":0});
+                      "encrypted":false,"empty_timeout_seconds":300,"participants":0});
     let path = "/v1/namespaces/team/rooms/daily";
     assert_eq!(
         call("PUT", path, json!({"member_limit":4})).await,
@@ -182,7 +182,7 @@ async fn a_host_header_decides_what_clients_are_told() {
 }
 
 /// Every path and method that the server has, as the contract lists them.
-const ROUTES: [(&str, &str); 20] = [
+const ROUTES: [(&str, &str); 22] = [
     ("post", "/v1/join"),
     ("get", "/v1/signal"),
     ("post", "/v1/tokens"),
@@ -199,6 +199,8 @@ const ROUTES: [(&str, &str); 20] = [
         "delete",
         "/v1/namespaces/{namespace}/rooms/{room}/participants/{id}",
     ),
+    ("post", "/v1/namespaces/{namespace}/rooms/{room}/plain"),
+    ("delete", "/v1/namespaces/{namespace}/rooms/{room}/plain/{id}"),
     ("get", "/v1/openapi.json"),
     ("get", "/healthz"),
     ("get", "/readyz"),
