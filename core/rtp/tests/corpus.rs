@@ -2,63 +2,49 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test's helpers fail as the test does"
+    unreachable_pub,
+    reason = "a test's helpers fail as the test does, and other tests share them"
 )]
 
+#[path = "../../../fuzz/bodies/replay.rs"]
+mod replay;
 #[path = "../../../fuzz/bodies/rtcp_compound.rs"]
 mod rtcp_compound;
 #[path = "../../../fuzz/bodies/rtp_packet.rs"]
 mod rtp_packet;
 
-use std::fs;
-use std::path::Path;
-
 use proptest::{collection::vec, prelude::*};
+use replay::damaged;
 
-fn replay(target: &str, run: fn(&[u8])) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(target);
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    assert!(!files.is_empty());
-    let read = files.iter().map(|file| fs::read(file).unwrap());
-    read.inspect(|bytes| run(bytes)).collect()
-}
-
-/// The same with a few bytes changed.
-fn damaged(mut bytes: Vec<u8>, changes: &[(prop::sample::Index, u8)]) -> Vec<u8> {
-    let length = bytes.len();
-    for (at, value) in changes.iter().filter(|_| length > 0) {
-        *bytes.get_mut(at.index(length)).unwrap() = *value;
-    }
-    bytes
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    replay::corpus(env!("CARGO_MANIFEST_DIR"), target)
 }
 
 #[test]
 fn the_corpus_of_rtp_is_survived() {
-    replay("rtp_packet", rtp_packet::run);
+    corpus("rtp_packet")
+        .iter()
+        .for_each(|bytes| rtp_packet::run(bytes));
 }
 
 #[test]
 fn the_corpus_of_rtcp_is_survived() {
-    replay("rtcp_compound", rtcp_compound::run);
+    corpus("rtcp_compound")
+        .iter()
+        .for_each(|bytes| rtcp_compound::run(bytes));
 }
 
 proptest! {
     #[test]
     fn a_damaged_corpus_of_rtp_is_survived(changes in vec(any::<(prop::sample::Index, u8)>(), 1..8)) {
-        for bytes in replay("rtp_packet", |_| ()) {
+        for bytes in corpus("rtp_packet") {
             rtp_packet::run(&damaged(bytes, &changes));
         }
     }
 
     #[test]
     fn a_damaged_corpus_of_rtcp_is_survived(changes in vec(any::<(prop::sample::Index, u8)>(), 1..8)) {
-        for bytes in replay("rtcp_compound", |_| ()) {
+        for bytes in corpus("rtcp_compound") {
             rtcp_compound::run(&damaged(bytes, &changes));
         }
     }
