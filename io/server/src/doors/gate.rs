@@ -13,7 +13,7 @@ use crate::{
     accept::Remote,
     addresses::Permit,
     config::seconds,
-    http::{Problem, admit},
+    http::{Problem, admit, complete},
     shared::Shared,
 };
 
@@ -67,20 +67,8 @@ impl Asked {
     }
 
     fn complete(self, shared: &Shared, mut response: Response) -> Response {
-        let refused = Problem::code_of(&response);
-        if let Some(code) = refused {
-            shared.metrics.refused(code);
-        }
-        shared.metrics.answered(response.status().as_u16());
+        let refused = complete(shared, &mut response);
         let headers = response.headers_mut();
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        headers.append(header::VARY, HeaderValue::from_static("origin"));
-        headers
-            .entry(header::CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-store"));
         let Some(origin) = self.origin else {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
             return response;

@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use credentials::Schemes;
 pub(crate) use credentials::admin;
-pub(crate) use origin::{HostName, admit};
+pub(crate) use origin::{HostName, admit, complete};
 pub(crate) use problem::Problem;
 
 use crate::{page, shared::Shared, signalling};

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{App, Problem, problem::ProblemCode};
+use super::{App, Problem};
 use crate::{config::seconds, shared::Shared};
 
 /// The name by which the client calls this server.
@@ -39,7 +39,21 @@ pub(crate) async fn check(State(shared): State<App>, mut request: Request, next:
             }
         }
     };
-    let refused = response.extensions().get().map(|ProblemCode(code)| *code);
+    let refused = complete(&shared, &mut response);
+    let headers = response.headers_mut();
+    if let Some(origin) = origin.filter(|_| refused != Some("origin_not_allowed")) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("retry-after"),
+        );
+    }
+    response
+}
+
+/// Counts an answer and gives it what every answer carries; the code of a refusal.
+pub(crate) fn complete(shared: &Shared, response: &mut Response) -> Option<&'static str> {
+    let refused = Problem::code_of(response);
     if let Some(code) = refused {
         shared.metrics.refused(code);
     }
@@ -53,14 +67,7 @@ pub(crate) async fn check(State(shared): State<App>, mut request: Request, next:
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    if let Some(origin) = origin.filter(|_| refused != Some("origin_not_allowed")) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            HeaderValue::from_static("retry-after"),
-        );
-    }
-    response
+    refused
 }
 
 /// The host that a request names, if that is ours and its origin may ask; `also` are origins that may besides the usual.
