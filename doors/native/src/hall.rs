@@ -44,6 +44,8 @@ pub enum MediaWord<'a> {
     Is(&'a Participant, bool),
     /// They are gone.
     Gone,
+    /// They want one connection both ways: their offer, or none for one to be made to them.
+    Calls(Option<String>),
     /// They ask for something.
     Asks(MediaAsk),
 }

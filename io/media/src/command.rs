@@ -121,6 +121,12 @@ pub enum Ask {
         /// The answer.
         answer: String,
     },
+    /// One connection both ways, as clients want it that know but one "other": their sound is everybody else's mix, their
+    /// picture that of whoever speaks. Their offer, which is answered; without one they are made an offer.
+    Call {
+        /// The offer.
+        offer: Option<String>,
+    },
     /// What they show; `None` for everything there is.
     View(Option<Vec<ViewWish>>),
     /// How they want to hear.
@@ -177,6 +183,13 @@ pub enum Told {
         /// The offer.
         offer: String,
     },
+    /// The media server's half of a description of one connection both ways.
+    Called {
+        /// An offer, or the answer to theirs.
+        description: String,
+        /// Which.
+        is_offer: bool,
+    },
     /// What one participant publishes now, all of it.
     Tracks {
         /// Who.
@@ -201,7 +214,7 @@ pub enum Told {
     Reception(Reception),
     /// What was asked for is not done.
     Refused {
-        /// `publish`, `subscribe` or `answer`.
+        /// `publish`, `subscribe`, `answer` or `call`.
         of: &'static str,
         /// Why, for developers.
         why: String,
@@ -210,7 +223,7 @@ pub enum Told {
     },
     /// You speak, but are muted: nobody hears it.
     TalksMuted,
-    /// A transport is gone and must be begun anew: `publish` or `subscribe`.
+    /// A transport is gone and must be begun anew: `publish`, `subscribe` or `call`.
     Lost(&'static str),
 }
 

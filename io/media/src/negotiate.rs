@@ -42,6 +42,7 @@ impl Worker {
                 restart,
             } => self.subscribe(member, audio, video, restart),
             Ask::Answer { answer } => self.answer(member, &answer),
+            Ask::Call { .. } => self.refuse(member, "call", "not yet", false),
             Ask::View(view) => self.view(member, view),
             Ask::Hear(wish) => self.hear_as(member, wish),
             Ask::Voice(wish) => self.sound_as(member, wish),

@@ -49,7 +49,8 @@ impl Places {
             | Ask::Hear(_)
             | Ask::Voice(_)
             | Ask::Plain(_)
-            | Ask::Allow { .. } => self.rooms.get(&room)?.get(&participant).copied(),
+            | Ask::Allow { .. }
+            | Ask::Call { .. } => self.rooms.get(&room)?.get(&participant).copied(),
         }
     }
 }

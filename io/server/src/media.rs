@@ -31,6 +31,7 @@ pub(crate) fn command(room: u64, of: ParticipantId, word: MediaWord<'_>) -> Comm
     let ask = match word {
         MediaWord::Is(participant, mixed) => entered(participant, mixed),
         MediaWord::Gone => Ask::Leave,
+        MediaWord::Calls(offer) => Ask::Call { offer },
         MediaWord::Asks(ask) => asked(ask),
     };
     Command {
@@ -179,6 +180,7 @@ fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
                 retry_after_seconds: None,
             })
         }
+        Told::Called { .. } => return None,
         Told::TalksMuted => ServerMessage::TalkingMuted,
         Told::Lost("publish") => ServerMessage::MediaLost {
             transport: Transport::Publish,

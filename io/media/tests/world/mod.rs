@@ -372,6 +372,7 @@ impl Person {
             Told::Reception(reception) => self.reception = Some(reception),
             Told::Refused { of, why, forbidden } => self.refused.push((of, why, forbidden)),
             Told::TalksMuted => self.talked_muted += 1,
+            Told::Called { .. } => {}
             Told::Lost(transport) => self.lost.push(transport),
         }
         None
