@@ -181,7 +181,9 @@ impl Worker {
         if self.now >= next_reading {
             self.write_reading();
         }
-        let wait = self.gather.turned(self.now, self.clock.elapsed());
+        let wait = self
+            .gather
+            .turned(self.now, self.clock.elapsed(), self.outbox.batch.sums());
         if !wait.is_zero() {
             nap(wait);
         }
