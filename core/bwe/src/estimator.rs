@@ -257,7 +257,7 @@ impl Estimator {
         let situation = Situation {
             estimate: self.estimate as f64,
             decreased: self.aimd.decreased(),
-            troubled: self.loss_bound.bound().is_some() || self.silence.is_on() || blind,
+            troubled: self.loss_bound.is_unsure() || self.silence.is_on() || blind,
         };
         if self.silence.has_begun() {
             self.probing.handle_timeout(&situation, now);
@@ -319,7 +319,8 @@ impl Estimator {
             .probing
             .take_result(self.estimate as f64, self.loss_bound.own(), now)
         {
-            self.aimd.raise(result, now);
+            self.aimd.raise(result.max(self.aimd.rate()), now);
+            self.loss_bound.raise(result);
         }
         self.loss_bound.update(self.aimd.rate(), now);
         self.combine(now);
