@@ -304,7 +304,11 @@ impl Estimator {
         let (standing, arriving) = COLLAPSED;
         let sent = self.application.rate();
         let collapsed = queue > standing && throughput.is_some_and(|rate| rate < sent * arriving * lossless);
-        let usage = if collapsed { Usage::Over } else { self.trend.usage() };
+        let usage = if collapsed {
+            Usage::Over
+        } else {
+            self.trend.usage()
+        };
         let shown = Shown {
             usage,
             throughput: throughput.map(|rate| rate / lossless),

@@ -13,6 +13,8 @@
 )]
 
 mod call;
+pub mod send;
+pub mod tone;
 mod wire;
 
 use std::{
@@ -28,7 +30,7 @@ use trefoil_media::{
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
-pub use call::{Call, PICTURE, VOICE};
+pub use call::{Call, PICTURE, Section, VOICE};
 pub use wire::Wire;
 
 pub const ROOM: RoomKey = RoomKey(1);
@@ -70,6 +72,8 @@ pub struct Person {
     pub offer: String,
     /// The last answer to what they publish.
     pub answer: String,
+    /// The last description of a call.
+    pub called: String,
     /// So many answers are to offers that were taken back since.
     pub stale_answers: usize,
     pub talked_muted: usize,
@@ -94,8 +98,8 @@ impl World {
             start_bits_per_second: 5_000_000,
             // More than one, so that half of all datagrams reach a worker that is not theirs.
             workers: 3,
-            // In `spread.rs`, everybody is on another one.
-            room_share: if module_path!().starts_with("spread::") {
+            // In `spread.rs` and `call_spread.rs`, everybody is on another one.
+            room_share: if module_path!().contains("spread::") {
                 1
             } else {
                 100
@@ -203,6 +207,28 @@ impl World {
         );
     }
 
+    /// Calls over one connection both ways: with an offer of these m= sections, or for one of the server's.
+    pub fn call(&mut self, number: u64, media: Option<&[(bool, &[&str])]>) {
+        self.call_over(number, Wire::udp(), media, |offer| offer);
+        self.until_published(number);
+    }
+
+    /// The same over a connection of its own, offered as `change` would have it, without waiting for anything.
+    pub fn call_over(
+        &mut self,
+        number: u64,
+        mut wire: Wire,
+        media: Option<&[(bool, &[&str])]>,
+        change: impl FnOnce(String) -> String,
+    ) {
+        let (offer, mids) = media.map(|media| wire.client.offer_both(media)).unzip();
+        let person = self.people.get_mut(&number).unwrap();
+        person.publish = Some(wire);
+        person.mids = mids.unwrap_or_default();
+        let offer = offer.map(change);
+        self.ask(number, Ask::Call { offer });
+    }
+
     fn until_published(&mut self, number: u64) {
         self.until("publishing is connected", |world| {
             world.people[&number].publish.as_ref().unwrap().connected
@@ -300,6 +326,13 @@ impl World {
         }
     }
 
+    /// The track of somebody, as `number` is told.
+    pub fn track_of(&self, number: u64, of: u64, source: Source) -> Option<TrackId> {
+        let tracks = self.people[&number].tracks.get(&of)?;
+        let found = tracks.iter().find(|track| track.source == source);
+        found.map(|track| track.track)
+    }
+
     /// The track of somebody's `index`th m= section.
     pub fn track(&self, number: u64, index: usize) -> TrackId {
         let person = &self.people[&number];
@@ -340,6 +373,7 @@ impl Person {
             offers: 0,
             offer: String::new(),
             answer: String::new(),
+            called: String::new(),
             stale_answers: 0,
             talked_muted: 0,
         }
@@ -372,7 +406,19 @@ impl Person {
             Told::Reception(reception) => self.reception = Some(reception),
             Told::Refused { of, why, forbidden } => self.refused.push((of, why, forbidden)),
             Told::TalksMuted => self.talked_muted += 1,
-            Told::Called { .. } => {}
+            Told::Called {
+                description,
+                is_offer,
+            } => {
+                self.called.clone_from(&description);
+                let wire = self.publish.as_mut()?;
+                if is_offer {
+                    let mids = description.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+                    self.mids = mids.map(str::to_owned).collect();
+                    return Some(wire.client.answer(&description).unwrap());
+                }
+                wire.client.accept(&description).unwrap();
+            }
             Told::Lost(transport) => self.lost.push(transport),
         }
         None

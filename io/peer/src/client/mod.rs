@@ -3,6 +3,7 @@
 //! [`Client`] is the engine alone, and can do both. [`Receiver`] only receives, at a fraction of the cost.
 
 mod arrivals;
+mod kinds;
 mod offered;
 mod receiver;
 mod reports;
@@ -25,7 +26,7 @@ use str0m::{
 
 use crate::{
     Path, SdpRefusal, Via,
-    publish::{protocol, via},
+    engine::{protocol, via},
 };
 
 pub(crate) fn read_offer(sdp: &str) {
@@ -145,6 +146,15 @@ impl Client {
     /// Offers one m= section for each: whether it is video, and the ids of its encodings (simulcast) if there are several.
     /// Returns the offer and the m= sections' names.
     pub fn offer(&mut self, media: &[(bool, &[&str])]) -> (String, Vec<String>) {
+        self.offer_as(Direction::SendOnly, media)
+    }
+
+    /// The same, to send and to receive in each.
+    pub fn offer_both(&mut self, media: &[(bool, &[&str])]) -> (String, Vec<String>) {
+        self.offer_as(Direction::SendRecv, media)
+    }
+
+    fn offer_as(&mut self, direction: Direction, media: &[(bool, &[&str])]) -> (String, Vec<String>) {
         let mut api = self.rtc.sdp_api();
         let mut mids = Vec::new();
         for (video, rids) in media {
@@ -159,7 +169,7 @@ impl Client {
                     .for_each(|rid| simulcast.add_send_layer(SimulcastLayer::new(rid)));
                 simulcast
             });
-            let mid = api.add_media(kind, Direction::SendOnly, None, None, simulcast);
+            let mid = api.add_media(kind, direction, None, None, simulcast);
             mids.push(mid.to_string());
         }
         match api.apply() {
@@ -169,6 +179,17 @@ impl Client {
             }
             None => (String::new(), mids),
         }
+    }
+
+    /// Offers the same once more with other ICE credentials (RFC 8445, section 9).
+    pub fn restart(&mut self) -> String {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let Some((offer, pending)) = api.apply() else {
+            return String::new();
+        };
+        self.pending = Some(pending);
+        offer.to_sdp_string()
     }
 
     /// Takes the answer to the offer.
@@ -183,19 +204,20 @@ impl Client {
         done.map_err(|error| unusable(&error))
     }
 
-    /// Answers an offer; the data channels 0 and 1 are there from then on.
+    /// Answers an offer; the data channels 0 and 1 are there from then on, where it has data.
     ///
     /// # Errors
     /// If it is none.
     pub fn answer(&mut self, offer: &str) -> Result<String, SdpRefusal> {
         let unusable = |error: &dyn std::fmt::Display| SdpRefusal::unusable(error.to_string());
+        let with_channels = offer.contains("m=application");
         let offer = SdpOffer::from_sdp_string(offer).map_err(|error| unusable(&error))?;
         let answer = self
             .rtc
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| unusable(&error))?;
-        if self.channels == [None; 2] {
+        if self.channels == [None; 2] && with_channels {
             let mut api = self.rtc.direct_api();
             self.channels = [0, 1].map(|number| {
                 Some(api.create_data_channel(ChannelConfig {
@@ -213,21 +235,19 @@ impl Client {
         Ok(answer.to_sdp_string())
     }
 
-    /// Sends a packet: VP8 if the m= section is video, else Opus. Afterwards everything must be polled.
+    /// Sends a packet: VP8 if the m= section is video, else Opus, or G.711 where that is all there is. Afterwards everything must be polled.
     pub fn send(&mut self, mid: &str, rid: Option<&str>, media: Media<'_>, now: Instant) {
         let (mid, rid) = (Mid::from(mid), rid.map(Rid::from));
         let Some(kind) = self.rtc.media(mid).map(str0m::media::Media::kind) else {
             return;
         };
-        let wanted = if kind == MediaKind::Video {
-            EngineCodec::Vp8
+        let wanted: &[EngineCodec] = if kind == MediaKind::Video {
+            &[EngineCodec::Vp8]
         } else {
-            EngineCodec::Opus
+            &[EngineCodec::Opus, EngineCodec::PCMU]
         };
-        let params = self
-            .rtc
-            .codec_config()
-            .find(|params| params.spec().codec == wanted);
+        let codecs = self.rtc.codec_config();
+        let params = codecs.find(|params| wanted.contains(&params.spec().codec));
         let Some(payload_type) = params.map(str0m::format::PayloadParams::pt) else {
             return;
         };
@@ -263,6 +283,11 @@ impl Client {
         if let Some(stream) = api.stream_rx_by_mid(Mid::from(mid), None) {
             stream.request_keyframe(str0m::media::KeyframeRequestKind::Pli);
         }
+    }
+
+    /// Says goodbye. Afterwards everything must be polled.
+    pub fn close(&mut self) {
+        self.broken |= self.rtc.close().is_err();
     }
 
     /// Sends over a data channel; whether there was room. Afterwards everything must be polled.
