@@ -25,7 +25,7 @@ const WINDOW: Duration = Duration::from_millis(500);
 const WINDOW_FULL: Duration = Duration::from_millis(200);
 const FULL: Duration = Duration::from_millis(50);
 /// With a queue of this length, and less than this share of what was sent arriving, the path has collapsed: that needs no trend.
-const COLLAPSED: (Duration, f64) = (Duration::from_millis(100), 0.6);
+const COLLAPSED: (Duration, f64) = (Duration::from_millis(60), 0.6);
 /// A sender below this share of the estimate is limited by itself.
 const APPLICATION: f64 = 0.7;
 /// For so long after overuse it is delay that limits the estimate.

@@ -3,7 +3,7 @@
 import test, { after, before } from 'node:test';
 import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
 import { startFar } from '../../../kit/lab/lib/far.mjs';
-import { enter, heightOf, palette } from '../../../kit/lab/lib/forwarded.mjs';
+import { enter, heightOf, keepSizes, palette } from '../../../kit/lab/lib/forwarded.mjs';
 import { until } from '../../../kit/lab/lib/senses.mjs';
 
 let far, cable, server, publisher, subscriber;
@@ -44,6 +44,7 @@ test('a picture follows the bandwidth of its path down and up', async (t) => {
   const ann = await enter(publisher, server.url, 'narrow', palette[0], { publish: false, options: { token: server.token('narrow', 'ann') } });
   const bob = await enter(subscriber, server.url, 'narrow', palette[1], { publish: false, options: { token: server.token('narrow', 'bob') } });
   await ann.page.evaluate(publishNoise);
+  await keepSizes(ann);
   const height = (least, most, what) => until(what, async (note) => {
     const is = await heightOf(bob, ann);
     note(is);
