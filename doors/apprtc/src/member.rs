@@ -120,6 +120,14 @@ impl Member {
         self.tell(Dialect::Labelled.message(&Part::Bye).to_string())
     }
 
+    /// The connection with the media server, which is the other one, is gone: the client makes an offer when it is told
+    /// goodbye, and that is answered.
+    pub fn call_lost(&mut self) -> Vec<Act> {
+        let mut acts = self.left();
+        acts.extend(self.joined());
+        acts
+    }
+
     /// Somebody of this protocol says something.
     pub fn heard(&mut self, text: &str) -> Vec<Act> {
         let part = serde_json::from_str(text).map(|value| Dialect::Labelled.read(value));
@@ -260,5 +268,15 @@ mod tests {
         cem.attach();
         cem.heard("one");
         assert_eq!(cem.left(), [Act::Send("one".into()), Act::Send(BYE.into())]);
+    }
+
+    #[test]
+    fn a_lost_call_is_a_goodbye_after_which_what_it_says_is_heard_at_once() {
+        let mut ann = Member::new(1, 4, true);
+        ann.attach();
+        assert_eq!(ann.call_lost(), [Act::Send(BYE.into())]);
+        assert_eq!(ann.say("offer".into()), Ok(vec![Act::Say("offer".into())]));
+        assert_eq!(ann.heard("answer"), [Act::Send("answer".into())]);
+        assert_eq!(ann.call_lost(), [Act::Send(BYE.into())]);
     }
 }

@@ -25,8 +25,8 @@ use socketioxide::{
     handler::ConnectHandler,
 };
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
-use trefoil_native::{Guard, Said, Verdict, Word};
-use trefoil_room::{Event as RoomEvent, LeaveReason};
+use trefoil_native::{Guard, Manner, Refusal, Said, Verdict, Word};
+use trefoil_room::{Event as RoomEvent, LeaveReason, Refusal as RoomRefusal};
 use trefoil_socketio::{Act, Arguments, Caller, Datum, Packet, with_types};
 
 use super::{
@@ -119,7 +119,7 @@ async fn enter(shared: &Arc<Shared>, mut request: Request, next: Next) -> Respon
     }
     if asks && opens {
         let counted = if shared.is_draining() {
-            Err(trefoil_native::Refusal::ServerStopping.into())
+            Err(Refusal::ServerStopping.into())
         } else {
             permit(shared, &request)
         };
@@ -375,6 +375,7 @@ impl Line {
     fn enter(self: &Arc<Self>, socket: &SocketRef, inner: &mut Inner, room: &str) -> Vec<Act> {
         let wish = Wish {
             door: DOOR,
+            manner: Manner::Called,
             token: self.token.as_deref(),
             namespace: &self.namespace,
             room,
@@ -382,13 +383,19 @@ impl Line {
             host: self.host.clone(),
         };
         match Stay::enter(&self.shared, wish) {
-            Ok(Entered { stay, words, others }) => {
+            Ok(Entered {
+                stay,
+                words,
+                others,
+                served,
+            }) => {
                 inner.stay = Some(stay);
                 inner.others = others;
                 tokio::spawn(listen(self.clone(), socket.clone(), words));
-                inner.caller.entered(others)
+                inner.caller.entered(others, served)
             }
-            Err(_) => inner.caller.refused(2),
+            Err(Refusal::Room(RoomRefusal::RoomFull { limit })) => inner.caller.refused(Ok(limit)),
+            Err(refusal) => inner.caller.refused(Err(refusal.to_string())),
         }
     }
 
@@ -427,6 +434,7 @@ impl Line {
                 return;
             }
             Word::Said(said) => heard(caller, &said),
+            Word::CallLost => caller.call_lost(),
         };
         self.act(socket, inner, acts);
     }

@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use tokio::sync::mpsc;
-use trefoil_native::{Overflow, Refusal, Said, Visitor, Word};
+use trefoil_native::{Manner, Overflow, Refusal, Said, Visit, Visitor, Word};
 use trefoil_room::{LeaveReason, ParticipantId};
 use trefoil_wire::Part;
 
@@ -18,6 +18,7 @@ const WORDS: usize = 128;
 /// Who wants to come in, and where.
 pub(super) struct Wish<'a> {
     pub(super) door: &'static str,
+    pub(super) manner: Manner,
     pub(super) token: Option<&'a str>,
     /// Only for those without a token.
     pub(super) namespace: &'a str,
@@ -42,19 +43,26 @@ pub(super) struct Entered {
     pub(super) stay: Stay,
     /// What its owner is told from now on; it ends with the stay.
     pub(super) words: mpsc::Receiver<Word>,
-    /// How many others were inside.
+    /// How many others were inside, as its protocol knows them.
     pub(super) others: usize,
+    /// Whether media goes through the server.
+    pub(super) served: bool,
 }
 
 #[derive(Debug)]
 struct Ear {
     door: &'static str,
+    manner: Manner,
     sender: mpsc::Sender<Word>,
 }
 
 impl Visitor for Ear {
     fn door(&self) -> &'static str {
         self.door
+    }
+
+    fn manner(&self) -> Manner {
+        self.manner
     }
 
     fn tell(&mut self, word: Word) -> Result<(), Overflow> {
@@ -79,6 +87,7 @@ impl Stay {
         }
         let Wish {
             door,
+            manner,
             token,
             namespace,
             room,
@@ -90,16 +99,14 @@ impl Stay {
         let at = At { shared, host: &host };
         let (sender, words) = mpsc::channel(WORDS);
         let (cell, seat) = shared.halls.enter(&claims.ns, &claims.room, now, |hall| {
-            let others = hall.room().participants();
-            let others = others.filter(|other| *other.identity != *claims.sub).count();
             let ear = Box::new(Ear {
                 door,
+                manner,
                 sender: sender.clone(),
             });
-            let id = hall.visit(entrance(&claims), ear, &at, now)?;
-            Ok::<_, Refusal>((id, others))
+            hall.visit(entrance(&claims), ear, &at, now)
         })?;
-        let (id, others) = seat?;
+        let Visit { id, others, served } = seat?;
         shared.metrics.joins.inc();
         shared.metrics.door(door).people.inc();
         let stay = Self {
@@ -110,7 +117,12 @@ impl Stay {
             host,
             over: false,
         };
-        Ok(Entered { stay, words, others })
+        Ok(Entered {
+            stay,
+            words,
+            others,
+            served,
+        })
     }
 
     /// Says something to everybody else in the room: `raw` to those of the same door, `parts` to the rest.

@@ -11,7 +11,7 @@ use tokio::{
     time::Instant,
 };
 use trefoil_apprtc::{Act, Member};
-use trefoil_native::{Guard, Refusal, Said, Verdict, Word};
+use trefoil_native::{Guard, Manner, Refusal, Said, Verdict, Word};
 use trefoil_room::{Event, LeaveReason};
 use trefoil_wire::Dialect;
 
@@ -131,13 +131,16 @@ impl Desk {
         let room = trefoil_room::room_name_for(&key.0).into_owned();
         let wish = Wish {
             door: DOOR,
+            manner: Manner::Called,
             token: arrival.token,
             namespace: crate::shared::DEFAULT_NAMESPACE,
             room: &room,
             name: None,
             host: arrival.host.clone(),
         };
-        let Entered { stay, words, others } = Stay::enter(&self.shared, wish)?;
+        let Entered {
+            stay, words, others, ..
+        } = Stay::enter(&self.shared, wish)?;
         let waiting = self.shared.config.doors.apprtc.waiting_messages;
         let seat = Arc::new(Seat {
             key: key.clone(),
@@ -286,6 +289,7 @@ impl Seat {
             }
             Word::Event(Event::Updated(_) | Event::Mute { .. } | Event::RoomUpdated(_)) => Vec::new(),
             Word::Said(said) => heard(&mut inner.member, &said),
+            Word::CallLost => inner.member.call_lost(),
         };
         act(&mut inner, acts);
         drop(inner);

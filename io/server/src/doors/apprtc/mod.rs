@@ -16,7 +16,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use trefoil_apprtc::{Place, Query, ice_config, page_params, render, room_params};
-use trefoil_native::Refusal;
+use trefoil_native::{Manner, Refusal};
 use trefoil_room::{LeaveReason, Refusal as RoomRefusal, room_name_for};
 
 use super::{
@@ -303,10 +303,11 @@ async fn room_page(
     let asker = Asker::of(desk.shared(), host, remote, &uri, &headers);
     let shared = desk.shared();
     let name = room_name_for(&room);
-    let inside = shared.halls.peek(DEFAULT_NAMESPACE, &name, shared.now(), |hall| {
-        hall.map_or(0, |hall| hall.room().participants().len())
+    let now = shared.now();
+    let full = shared.halls.peek(DEFAULT_NAMESPACE, &name, now, |hall| {
+        hall.is_ok_and(|hall| hall.may_join("", Some(Manner::Called), now).is_err())
     });
-    let template = if inside.unwrap_or(0) >= 2 {
+    let template = if full.unwrap_or(false) {
         "full_template.html"
     } else {
         "index_template.html"
