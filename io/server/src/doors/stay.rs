@@ -4,8 +4,8 @@ use std::{any::Any, sync::Arc};
 
 use tokio::sync::mpsc;
 use trefoil_native::{Manner, Overflow, Refusal, Said, Visit, Visitor, Word};
-use trefoil_room::{LeaveReason, ParticipantId};
-use trefoil_wire::Part;
+use trefoil_room::{LeaveReason, Participant, ParticipantId, Topology};
+use trefoil_wire::{MediaAsk, Part};
 
 use crate::{
     halls::HallCell,
@@ -23,6 +23,8 @@ pub(super) struct Wish<'a> {
     /// Only for those without a token.
     pub(super) namespace: &'a str,
     pub(super) room: &'a str,
+    /// What the room is to be if there is none yet; as usual where nothing is said.
+    pub(super) topology: Option<Topology>,
     pub(super) name: Option<&'a str>,
     /// By which name the client calls this server.
     pub(super) host: Arc<str>,
@@ -91,6 +93,7 @@ impl Stay {
             token,
             namespace,
             room,
+            topology,
             name,
             host,
         } = wish;
@@ -98,14 +101,16 @@ impl Stay {
         let now = shared.now();
         let at = At { shared, host: &host };
         let (sender, words) = mpsc::channel(WORDS);
-        let (cell, seat) = shared.halls.enter(&claims.ns, &claims.room, now, |hall| {
-            let ear = Box::new(Ear {
-                door,
-                manner,
-                sender: sender.clone(),
-            });
-            hall.visit(entrance(&claims), ear, &at, now)
-        })?;
+        let (cell, seat) = shared
+            .halls
+            .enter(&claims.ns, &claims.room, topology, now, |hall| {
+                let ear = Box::new(Ear {
+                    door,
+                    manner,
+                    sender: sender.clone(),
+                });
+                hall.visit(entrance(&claims), ear, &at, now)
+            })?;
         let Visit { id, others, served } = seat?;
         shared.metrics.joins.inc();
         shared.metrics.door(door).people.inc();
@@ -138,9 +143,7 @@ impl Stay {
             .shared
             .halls
             .serve(&self.cell, |hall| hall.visitor_says(&said, &at, now));
-        if let Err(refusal) = done {
-            self.shared.metrics.refused(refusal.code());
-        }
+        self.count(done);
     }
 
     /// Whether somebody in the room came through the same door.
@@ -148,6 +151,47 @@ impl Stay {
         self.shared
             .halls
             .serve(&self.cell, |hall| hall.door_of(other) == self.door)
+    }
+
+    /// Its owner, as the others see them.
+    pub(super) fn owner(&self) -> Option<Participant> {
+        self.shared
+            .halls
+            .serve(&self.cell, |hall| hall.room().participant(self.id).cloned())
+    }
+
+    /// Everybody else whom the others see.
+    pub(super) fn others(&self) -> Vec<Participant> {
+        self.shared.halls.serve(&self.cell, |hall| {
+            let seen = hall.room().participants().filter(|other| !other.hidden);
+            seen.filter(|other| other.id != self.id).cloned().collect()
+        })
+    }
+
+    /// Its owner's microphone is off, or on.
+    pub(super) fn mute(&self, audio: bool) {
+        let (at, now) = (self.at(), self.shared.now());
+        self.count(
+            self.shared
+                .halls
+                .serve(&self.cell, |hall| hall.visitor_mutes(self.id, audio, &at, now)),
+        );
+    }
+
+    /// Asks something of the media server that is not about a connection.
+    pub(super) fn ask(&self, ask: MediaAsk) {
+        let at = self.at();
+        self.count(
+            self.shared
+                .halls
+                .serve(&self.cell, |hall| hall.visitor_asks(self.id, ask, &at)),
+        );
+    }
+
+    fn count(&self, done: Result<(), Refusal>) {
+        if let Err(refusal) = done {
+            self.shared.metrics.refused(refusal.code());
+        }
     }
 
     /// Gives the seat back.

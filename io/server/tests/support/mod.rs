@@ -11,6 +11,7 @@
 
 pub mod bystanders;
 pub mod eio;
+pub mod served;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -135,6 +135,7 @@ impl Desk {
             token: arrival.token,
             namespace: crate::shared::DEFAULT_NAMESPACE,
             room: &room,
+            topology: None,
             name: None,
             host: arrival.host.clone(),
         };

@@ -89,7 +89,7 @@ impl Asker {
             .unwrap_or_default();
         let mobile = agent.contains("Android") || agent.contains("Mobile");
         Self {
-            secure: is_secure(shared, &host, remote, headers),
+            secure: gate::is_secure(shared, &host, remote, headers),
             host,
             query,
             raw_query,
@@ -112,21 +112,6 @@ impl Asker {
             desktop_chrome: self.desktop_chrome,
         }
     }
-}
-
-/// Whether the client came over TLS: by the name that the certificate is for, or as a trusted proxy says.
-fn is_secure(shared: &Shared, host: &HostName, remote: Option<&Remote>, headers: &HeaderMap) -> bool {
-    let public = shared
-        .config
-        .public_url
-        .as_deref()
-        .and_then(|url| url.strip_prefix("https://"));
-    let named = public.is_some_and(|public| public.trim_end_matches('/') == &*host.authority);
-    let trusted = remote.is_some_and(|remote| shared.proxies.trust(remote.address.ip()));
-    let said = headers
-        .get("x-forwarded-proto")
-        .is_some_and(|scheme| scheme == "https");
-    named || trusted && said
 }
 
 fn told(result: &str, params: Option<Value>) -> Response {

@@ -190,6 +190,7 @@ impl Line {
             token: token.as_deref(),
             namespace: &address.namespace,
             room: &address.room,
+            topology: None,
             name: Some(match self.caller.role {
                 Role::Pc => "Browser",
                 Role::App => "Device",
