@@ -325,8 +325,12 @@ impl Router {
         }
         self.next_tick = now + self.settings.tick;
         self.ticks = self.ticks.wrapping_add(1);
-        if self.speakers.update(now) {
+        let leader = self.speakers.dominant();
+        let changed = self.speakers.update(now);
+        if changed {
             self.outputs.push_back(Output::Speakers);
+        }
+        if changed || leader != self.speakers.dominant() {
             self.unsettle_crowded();
         }
         if self.ticks.is_multiple_of(5) {
@@ -379,6 +383,11 @@ impl Router {
         self.speakers.active()
     }
 
+    /// Who leads the talk.
+    pub(crate) const fn leader(&self) -> Option<TrackId> {
+        self.speakers.dominant()
+    }
+
     pub(crate) fn by_recency(&self) -> Vec<TrackId> {
         self.speakers.by_recency()
     }
@@ -422,7 +431,7 @@ impl Router {
         }
     }
 
-    /// Those who cannot hear everybody at once hear those who speak.
+    /// Those who cannot hear or see everybody at once hear and see those who speak.
     fn unsettle_crowded(&mut self) {
         let voices = self
             .tracks
@@ -430,7 +439,8 @@ impl Router {
             .filter(|track| !track.info.codec.is_video())
             .count();
         for subscriber in self.subscribers.values_mut() {
-            subscriber.unsettled |= voices > usize::from(subscriber.capabilities.audio_slots);
+            let crowded = voices > usize::from(subscriber.capabilities.audio_slots);
+            subscriber.unsettled |= crowded || subscriber.view == View::Speaker;
         }
     }
 

@@ -68,6 +68,7 @@ impl Router {
                 all.sort_by_key(|track| (track.info.source != Source::Screen, track.id));
                 all.into_iter().map(|track| track.id).collect()
             }
+            View::Speaker => self.by_voice(subscriber, self.tracks.values().filter(may)),
             View::Only(wishes) => {
                 let mut shown: Vec<_> = wishes.iter().filter(|wish| wish.height > 0).collect();
                 shown.sort_by_key(|wish| std::cmp::Reverse(wish.priority));
@@ -83,6 +84,32 @@ impl Router {
         };
         pictures.truncate(capabilities.video_slots.into());
         pictures
+    }
+
+    /// Pictures in the order in which those who see few of them should: screens, then whoever leads the talk. What is shown
+    /// stays while nobody else does, and so while the subscriber speaks themselves.
+    fn by_voice<'a>(
+        &self,
+        subscriber: &Subscriber,
+        pictures: impl Iterator<Item = &'a Track>,
+    ) -> Vec<TrackId> {
+        let publisher = |id: &TrackId| Some(self.tracks.get(id)?.info.publisher);
+        let leader = self.leader().as_ref().and_then(publisher);
+        let heard: Vec<MemberId> = self.by_recency().iter().filter_map(publisher).collect();
+        let shown = |id| subscriber.slots.iter().any(|slot| slot.track == Some(id));
+        let last = |who| heard.iter().position(|other| *other == who);
+        let mut pictures: Vec<&Track> = pictures.collect();
+        pictures.sort_by_key(|track| {
+            let who = track.info.publisher;
+            (
+                track.info.source != Source::Screen,
+                leader != Some(who),
+                !shown(track.id),
+                last(who).unwrap_or(usize::MAX),
+                track.id,
+            )
+        });
+        pictures.into_iter().map(|track| track.id).collect()
     }
 
     /// Empties the slots whose track is not wanted any more.

@@ -56,7 +56,7 @@ impl View {
     /// How high a track is shown, and how important it is.
     fn of(&self, track: &Track) -> (u16, u8) {
         match self {
-            Self::Everything => match track.info.source {
+            Self::Everything | Self::Speaker => match track.info.source {
                 Source::Screen => (1080, 2),
                 Source::Camera | Source::Other | Source::Microphone | Source::ScreenAudio => (720, 1),
             },

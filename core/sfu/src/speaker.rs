@@ -100,6 +100,11 @@ impl Speakers {
         &self.told
     }
 
+    /// Who leads the talk, until somebody else does.
+    pub(crate) const fn dominant(&self) -> Option<TrackId> {
+        self.dominant
+    }
+
     /// All tracks, those who spoke last first.
     pub(crate) fn by_recency(&self) -> Vec<TrackId> {
         let mut voices: Vec<_> = self.voices.iter().collect();

@@ -19,6 +19,8 @@ pub enum View {
     /// Everything there is, screens first: for those who never say.
     #[default]
     Everything,
+    /// Who speaks, or spoke last: for those who see fewer than there are. Screens go first, too.
+    Speaker,
     /// These and no others, the most important first.
     Only(Vec<Wish>),
 }

@@ -106,7 +106,11 @@ impl Worker {
             .get_mut(member)
             .and_then(|member| member.subscribe.as_mut());
         let Some(leg) = leg else { return };
-        match leg.transport.send(channel, true, message) {
+        let Some(transport) = &mut leg.transport else {
+            self.meters.data_dropped += 1;
+            return;
+        };
+        match transport.send(channel, true, message) {
             DataSent::Sent => self.meters.data_messages += 1,
             DataSent::NoRoom if channel == Channel::Reliable => {
                 // What was promised cannot be kept: who does not read begins anew.

@@ -64,17 +64,18 @@ impl Worker {
         }
         leg.planned = None;
         let late = leg.route.is_none() && now.saturating_sub(leg.opened) > consent;
-        if late || now.saturating_sub(leg.heard) > consent {
+        if leg.transport.is_some() && (late || now.saturating_sub(leg.heard) > consent) {
             return self.lose_subscribe(member);
         }
         let report = now >= leg.next_report;
         if report {
             leg.next_report = now + LOOK_EVERY;
         }
-        let engine = leg.transport.due() <= instant;
-        if engine {
-            leg.transport.handle_timeout(instant);
-        }
+        let engine = leg.transport.as_mut();
+        let engine = engine.filter(|transport| transport.due() <= instant);
+        let engine = engine
+            .map(|transport| transport.handle_timeout(instant))
+            .is_some();
         self.pace(member);
         if report {
             self.report(member);
@@ -139,17 +140,18 @@ impl Worker {
         else {
             return;
         };
-        let engine = self.clock.elapsed_at(leg.transport.due());
+        let engine = leg.transport.as_ref();
+        let engine = engine.map(|transport| self.clock.elapsed_at(transport.due()));
         let pacer = leg.pacer.poll_timeout();
         let estimator = leg
-            .transport
+            .out
             .plane_ref()
             .and_then(|plane| plane.estimator().poll_timeout());
         let own = [pacer, estimator]
             .into_iter()
             .flatten()
             .map(|due| Duration::from_micros(due.0));
-        let due = own.fold(engine.min(leg.next_report), Duration::min);
+        let due = own.chain(engine).fold(leg.next_report, Duration::min);
         let soonest = self.now + Duration::from_micros(500);
         self.timers
             .plan(&mut leg.planned, Timer::Subscribe(member), due.max(soonest));

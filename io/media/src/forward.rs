@@ -37,7 +37,7 @@ impl SubscribeLeg {
 
     #[inline]
     fn write(&mut self, paced: Paced, held: &Held, outbox: &mut Outbox, now: Duration) {
-        let (Some(route), Some(plane)) = (self.route, self.transport.plane()) else {
+        let (Some(route), Some(plane)) = (self.route, self.out.plane()) else {
             return;
         };
         let Outgoing {
@@ -75,7 +75,7 @@ impl SubscribeLeg {
 
     /// The rate at which packets leave follows the estimate.
     pub(crate) fn follow_estimate(&mut self) {
-        if let Some(plane) = self.transport.plane_ref() {
+        if let Some(plane) = self.out.plane_ref() {
             self.pacer.set_rate(plane.estimator().pace());
         }
     }
@@ -254,7 +254,7 @@ impl Worker {
         let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
             return;
         };
-        let Some(plane) = leg.transport.plane() else {
+        let Some(plane) = leg.out.plane() else {
             return;
         };
         // A packet that is on its way need not be sent once more.
@@ -282,7 +282,7 @@ impl Worker {
         match found {
             Some((paced, held)) => leg.forward(paced, &held, &mut self.outbox, self.now),
             None => {
-                if let Some(plane) = leg.transport.plane() {
+                if let Some(plane) = leg.out.plane() {
                     plane.cannot_repeat();
                 }
             }
@@ -307,11 +307,11 @@ impl Worker {
                 leg.write(paced, held, &mut self.outbox, now);
             }
         }
-        if let Some(plane) = leg.transport.plane() {
+        if let Some(plane) = leg.out.plane() {
             plane.estimator_mut().handle_timeout(micros(now));
         }
         let Some(route) = leg.route else { return };
-        let Some(plane) = leg.transport.plane() else {
+        let Some(plane) = leg.out.plane() else {
             return;
         };
         for _ in 0..PADDING {

@@ -4,6 +4,7 @@
 //! lock nothing on the packet path; commands come over a bounded queue, and what is to be told goes out through one
 //! function that the caller gives.
 
+mod call;
 mod clock;
 mod command;
 mod config;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use trefoil_bwe::Pacer;
-use trefoil_peer::{PublishTransport, SubscribeTransport, Via};
+use trefoil_peer::{Outbound, PublishTransport, SubscribeTransport, Via};
 use trefoil_sfu::{Outgoing, Source, TrackId};
 
 use crate::{
@@ -32,6 +32,13 @@ pub(crate) struct Member {
     pub(crate) link: Option<u8>,
 }
 
+impl Member {
+    /// What they publish and what they receive, where they do both.
+    pub(crate) fn legs(&mut self) -> Option<(&mut PublishLeg, &mut SubscribeLeg)> {
+        Some((self.publish.as_mut()?, self.subscribe.as_mut()?))
+    }
+}
+
 /// The remote addresses that a transport has proved.
 pub(crate) type Proved = Vec<(Via, std::net::SocketAddr)>;
 
@@ -52,7 +59,9 @@ pub(crate) struct PublishLeg {
 
 /// What somebody receives.
 pub(crate) struct SubscribeLeg {
-    pub(crate) transport: SubscribeTransport,
+    /// None where one connection goes both ways: then the engine is that of what they publish.
+    pub(crate) transport: Option<SubscribeTransport>,
+    pub(crate) out: Outbound,
     pub(crate) at: Proved,
     /// Whoever does not connect is given up, however much of ICE is heard.
     pub(crate) opened: Duration,

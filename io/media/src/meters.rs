@@ -32,6 +32,8 @@ pub struct WorkerReading {
     pub strangers: u64,
     /// Reports that did not verify.
     pub unverified: u64,
+    /// Datagrams of the engine that were not let out, since media in calls goes out without it.
+    pub withheld: u64,
     /// Keyframes asked for.
     pub keyframes_asked: u64,
     /// Data messages passed on.
@@ -102,6 +104,11 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
     ("media_unverified", "Reports that did not verify", |reading| {
         reading.unverified
     }),
+    (
+        "media_withheld",
+        "Datagrams that would have gone out under a key beside another writer",
+        |reading| reading.withheld,
+    ),
     ("media_keyframe_requests", "Keyframes asked for", |reading| {
         reading.keyframes_asked
     }),

@@ -172,9 +172,10 @@ impl Worker {
         let Some(known) = self.members.get(member) else {
             return;
         };
-        let (index, mixed) = (known.room, known.hearing.is_mixed());
-        let connected = known.subscribe.as_ref().is_some_and(|leg| leg.route.is_some());
-        let receives = connected || known.plain.is_some();
+        let (index, mixed) = (known.room, known.hearing.is_mixed() || known.is_in_call());
+        let leg = known.subscribe.as_ref().filter(|leg| leg.route.is_some());
+        let connected = leg.is_some_and(|leg| leg.out.codecs().iter().any(|codec| mixable(*codec).is_some()));
+        let receives = (connected && known.rights.subscribe) || known.plain.is_some();
         let (deaf, heard_it) = (mixed || known.hearing.deafened, known.hears_mix);
         let Some(room) = self.rooms.get_mut(index) else {
             return;
@@ -363,7 +364,7 @@ impl Worker {
                 (picture.sequence, picture.timestamp) = leg.mix.place_in_stream(mixing.number, &sent);
                 leg.send(&picture, &mut self.outbox);
             } else if let Some(leg) = &mut member.subscribe {
-                let (Some(route), Some(plane)) = (leg.route, leg.transport.plane()) else {
+                let (Some(route), Some(plane)) = (leg.route, leg.out.plane()) else {
                     continue;
                 };
                 let mut voices = [(0, 0); 15];
@@ -463,9 +464,9 @@ fn output_of(member: &Member) -> Output {
         output.codec = mixable(leg.codec).unwrap_or(MixCodec::Opus);
         Some(leg.packet_time)
     } else if let Some(leg) = &member.subscribe {
-        let codecs = leg.transport.codecs().iter();
+        let codecs = leg.out.codecs().iter();
         output.codec = codecs.copied().find_map(mixable).unwrap_or(MixCodec::Opus);
-        leg.transport.packet_time()
+        leg.out.packet_time()
     } else {
         return output;
     };

@@ -42,7 +42,7 @@ impl Worker {
                 restart,
             } => self.subscribe(member, audio, video, restart),
             Ask::Answer { answer } => self.answer(member, &answer),
-            Ask::Call { .. } => self.refuse(member, "call", "not yet", false),
+            Ask::Call { offer } => self.call(member, offer.as_deref()),
             Ask::View(view) => self.view(member, view),
             Ask::Hear(wish) => self.hear_as(member, wish),
             Ask::Voice(wish) => self.sound_as(member, wish),
@@ -117,11 +117,17 @@ impl Worker {
         };
         let (had, was) = (known.rights, known.muted);
         (known.rights, known.muted) = (rights, muted);
-        if had.publish && !rights.publish {
-            self.lose_publish(member);
-        }
-        if had.subscribe && !rights.subscribe {
-            self.lose_subscribe(member);
+        if known.is_in_call() && (rights.publish || rights.subscribe) {
+            if had != rights {
+                self.settle_call(member);
+            }
+        } else {
+            if had.publish && !rights.publish {
+                self.lose_publish(member);
+            }
+            if had.subscribe && !rights.subscribe {
+                self.lose_subscribe(member);
+            }
         }
         if was != muted {
             self.mute(member, muted);
@@ -173,6 +179,12 @@ impl Worker {
         if !known.rights.publish {
             return self.refuse(member, "publish", "your role may not publish", true);
         }
+        if known.is_in_call() {
+            self.close_call(member);
+        }
+        let Some(known) = self.members.get_mut(member) else {
+            return;
+        };
         known.sources.extend(sources.into_iter().take(64));
         let fingerprint = fingerprint_of(offer).to_owned();
         let same = known
@@ -232,7 +244,7 @@ impl Worker {
     }
 
     /// Makes and ends tracks as the description says; which is in which m= section.
-    fn follow_media(&mut self, member: u32, media: &[PublishedMedia]) -> Vec<(String, TrackId)> {
+    pub(crate) fn follow_media(&mut self, member: u32, media: &[PublishedMedia]) -> Vec<(String, TrackId)> {
         let Some(known) = self.members.get_mut(member) else {
             return Vec::new();
         };
@@ -281,7 +293,10 @@ impl Worker {
 
     /// A publishing transport is gone: its tracks are, and its owner is told.
     pub(crate) fn lose_publish(&mut self, member: u32) {
-        if self.close_publish(member) {
+        if self.members.get(member).is_some_and(Member::is_in_call) {
+            self.close_call(member);
+            self.tell(member, Told::Lost("call"));
+        } else if self.close_publish(member) {
             self.tell(member, Told::Lost("publish"));
             self.tell_tracks(member);
         }
@@ -289,12 +304,14 @@ impl Worker {
 
     /// A subscribing transport is gone, and its owner is told.
     pub(crate) fn lose_subscribe(&mut self, member: u32) {
-        if self.close_subscribe(member) {
+        if self.members.get(member).is_some_and(Member::is_in_call) {
+            self.lose_publish(member);
+        } else if self.close_subscribe(member) {
             self.tell(member, Told::Lost("subscribe"));
         }
     }
 
-    fn close_publish(&mut self, member: u32) -> bool {
+    pub(crate) fn close_publish(&mut self, member: u32) -> bool {
         let Some(known) = self.members.get_mut(member) else {
             return false;
         };
@@ -330,13 +347,16 @@ impl Worker {
         let index = known.room;
         self.leave_mix(index, member);
         self.forget(&leg.at);
-        self.demux.remove_fragment(leg.transport.fragment());
         if let Some(room) = self.rooms.get_mut(index) {
             room.router.unsubscribe(MemberId(member.into()));
             self.unsettled.push(index);
         }
-        leg.transport.close();
-        while let Some(subscribed) = leg.transport.poll() {
+        let Some(transport) = &mut leg.transport else {
+            return true;
+        };
+        self.demux.remove_fragment(transport.fragment());
+        transport.close();
+        while let Some(subscribed) = transport.poll(&mut leg.out) {
             if let trefoil_peer::Subscribed::Datagram { path, bytes } = subscribed {
                 let route = self.route(path, None);
                 self.outbox.send(route, &bytes);
@@ -355,7 +375,7 @@ const fn is_muted(source: Source, muted: MuteState) -> bool {
 }
 
 /// The first fingerprint of a description.
-fn fingerprint_of(sdp: &str) -> &str {
+pub(crate) fn fingerprint_of(sdp: &str) -> &str {
     sdp.lines()
         .find_map(|line| line.strip_prefix("a=fingerprint:"))
         .unwrap_or_default()

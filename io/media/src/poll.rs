@@ -42,15 +42,23 @@ impl Worker {
                     microseconds,
                     timestamp,
                 } => self.note_report(member, (media, encoding), microseconds, timestamp),
-                Published::Connected => self.meters.connected += 1,
+                Published::Connected => {
+                    self.meters.connected += 1;
+                    self.begin_call(member);
+                }
                 Published::Closed => closed = true,
             }
         }
         let leg = self
             .members
-            .get(member)
-            .and_then(|member| member.publish.as_ref());
-        if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
+            .get_mut(member)
+            .and_then(|member| member.publish.as_mut());
+        let (mut withheld, mut gone) = (0, closed);
+        if let Some(leg) = leg {
+            (withheld, gone) = (leg.transport.take_withheld(), gone || leg.transport.is_closed());
+        }
+        self.meters.withheld += withheld;
+        if gone {
             self.lose_publish(member);
         }
         self.plan_publish(member);
@@ -98,7 +106,8 @@ impl Worker {
                 .members
                 .get_mut(member)
                 .and_then(|member| member.subscribe.as_mut());
-            let Some(subscribed) = leg.and_then(|leg| leg.transport.poll()) else {
+            let polled = leg.and_then(|leg| leg.transport.as_mut()?.poll(&mut leg.out));
+            let Some(subscribed) = polled else {
                 break;
             };
             match subscribed {
@@ -122,7 +131,8 @@ impl Worker {
             .members
             .get(member)
             .and_then(|member| member.subscribe.as_ref());
-        if closed || leg.is_some_and(|leg| leg.transport.is_closed()) {
+        let transport = leg.and_then(|leg| leg.transport.as_ref());
+        if closed || transport.is_some_and(trefoil_peer::SubscribeTransport::is_closed) {
             self.lose_subscribe(member);
         }
         self.plan_subscribe(member);

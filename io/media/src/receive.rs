@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use trefoil_bwe::{Pacer, Settings};
-use trefoil_peer::{IceCredentials, SdpRefusal, SubscribeTransport};
+use trefoil_peer::{IceCredentials, Outbound, SdpRefusal, SubscribeTransport};
 use trefoil_sfu::{Capabilities, MemberId, TrackId, View, Wish};
 
 use crate::{
-    Told, ViewWish, command::Reception, demux::Leg, member::SubscribeLeg, mix_out::MixOut, outbox::Route,
+    Told, ViewWish,
+    command::Reception,
+    demux::Leg,
+    member::{Member, SubscribeLeg},
+    mix_out::MixOut,
+    outbox::Route,
     worker::Worker,
 };
 
@@ -25,10 +30,13 @@ impl Worker {
         let Ok(credentials) = IceCredentials::random(self.number) else {
             return self.refuse(member, "subscribe", "the system gives no randomness", false);
         };
-        if restart && let Some(leg) = known.subscribe.as_mut() {
-            let before = leg.transport.fragment().to_owned();
-            let offer = leg.transport.restart(credentials);
-            let after = leg.transport.fragment().to_owned();
+        if restart
+            && let Some(leg) = known.subscribe.as_mut()
+            && let Some(transport) = &mut leg.transport
+        {
+            let before = transport.fragment().to_owned();
+            let offer = transport.restart(credentials, &leg.out);
+            let after = transport.fragment().to_owned();
             self.demux.remove_fragment(&before);
             self.demux.add_fragment(&after, member, Leg::Subscribe);
             return self.tell(member, Told::Offer { offer });
@@ -36,6 +44,9 @@ impl Worker {
         let limit = self.config.slots_limit;
         let audio = audio.unwrap_or(self.config.audio_slots).min(limit);
         let video = video.unwrap_or(self.config.video_slots).min(limit);
+        if known.is_in_call() {
+            self.close_call(member);
+        }
         self.close_subscribe(member);
         match self.open_subscribe(member, credentials, audio, video) {
             Ok(offer) => self.tell(member, Told::Offer { offer }),
@@ -48,7 +59,7 @@ impl Worker {
         }
     }
 
-    pub(crate) fn open_subscribe(
+    fn open_subscribe(
         &mut self,
         member: u32,
         credentials: IceCredentials,
@@ -56,27 +67,37 @@ impl Worker {
         video: u8,
     ) -> Result<String, getrandom::Error> {
         let now = self.clock.instant_at(self.now);
-        let estimates = Settings {
+        let mut leg = self.subscribe_leg(audio, video)?;
+        let mut transport = SubscribeTransport::new(&self.engine, credentials, &self.addresses, now);
+        let offer = transport.offer(&leg.out);
+        self.demux
+            .add_fragment(transport.fragment(), member, Leg::Subscribe);
+        leg.transport = Some(transport);
+        if let Some(member) = self.members.get_mut(member) {
+            member.subscribe = Some(Box::new(leg));
+        }
+        Ok(offer)
+    }
+
+    /// Somebody's half that receives, in so many places; it has no transport yet.
+    pub(crate) fn subscribe_leg(&self, audio: u8, video: u8) -> Result<SubscribeLeg, getrandom::Error> {
+        let mut out = Outbound::new(Settings {
             start: self.config.start_bits_per_second,
             max: self.config.subscribe_bits_per_second,
             ..Settings::default()
-        };
-        let mut transport =
-            SubscribeTransport::new(&self.engine, credentials, &self.addresses, estimates, now);
+        });
         let mut sources = Sources::new()?;
         for place in 0..u16::from(audio) + u16::from(video) {
-            transport.add_place(place >= u16::from(audio), sources.next(), sources.next());
+            out.add_place(place >= u16::from(audio), sources.next(), sources.next());
         }
         // One more for the mix, so that changing to it needs no new description.
         let place = audio.saturating_add(video);
-        transport.add_place(false, sources.next(), sources.next());
+        out.add_place(false, sources.next(), sources.next());
         let mix = MixOut::new(place, sources.next() as u16 & 0x7FFF, sources.next());
         let first = sources.next() as u16 & 0x7FFF;
-        let offer = transport.offer();
-        self.demux
-            .add_fragment(transport.fragment(), member, Leg::Subscribe);
-        let leg = SubscribeLeg {
-            transport,
+        Ok(SubscribeLeg {
+            transport: None,
+            out,
             at: Vec::new(),
             opened: self.now,
             heard: self.now,
@@ -89,19 +110,19 @@ impl Worker {
             told: Reception::default(),
             first,
             mix,
-        };
-        if let Some(member) = self.members.get_mut(member) {
-            member.subscribe = Some(Box::new(leg));
-        }
-        Ok(offer)
+        })
     }
 
     pub(crate) fn answer(&mut self, member: u32, answer: &str) {
+        if self.members.get(member).is_some_and(Member::is_in_call) {
+            return self.answer_call(member, answer);
+        }
         let leg = self
             .members
             .get_mut(member)
             .and_then(|member| member.subscribe.as_mut());
-        let answered = leg.map_or(Err(SdpRefusal::NoOffer), |leg| leg.transport.answer(answer));
+        let answered = leg.and_then(|leg| Some(leg.transport.as_mut()?.answer(answer, &mut leg.out)));
+        let answered = answered.unwrap_or(Err(SdpRefusal::NoOffer));
         match answered {
             Ok(()) => {
                 self.begin_receiving(member);
@@ -116,25 +137,30 @@ impl Worker {
         let Some(known) = self.members.get_mut(member) else {
             return;
         };
+        let view = known.is_in_call().then(|| known.call_view());
         let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
             return;
         };
         let capabilities = Capabilities {
             audio_slots: leg.audio,
             video_slots: leg.video,
-            codecs: leg.transport.codecs().to_vec(),
+            codecs: leg.out.codecs().to_vec(),
             first: leg.first,
         };
-        let Some((plane, path)) = leg.transport.outbound() else {
+        let Some((plane, path)) = leg.out.ready() else {
             return;
         };
         let budget = plane.estimator().estimate();
         let source = self.demux.known(path).and_then(|known| known.arrival.source);
         leg.route = Some(Route { path, source });
         leg.follow_estimate();
-        self.meters.connected += 1;
-        room.router
-            .subscribe(MemberId(member.into()), capabilities, budget);
+        let id = MemberId(member.into());
+        room.router.subscribe(id, capabilities, budget);
+        match view {
+            Some(view) => room.router.set_view(id, view),
+            // In a call the transport is counted as that of what they publish.
+            None => self.meters.connected += 1,
+        }
         self.unsettled.push(known.room);
         self.settle_hearing(member);
     }
@@ -150,7 +176,7 @@ impl Worker {
             return;
         };
         let Some(route) = leg.route else { return };
-        let Some(plane) = leg.transport.plane() else {
+        let Some(plane) = leg.out.plane() else {
             return;
         };
         for (place, _, subscription) in room.router.received_by(MemberId(member.into())) {

@@ -165,16 +165,16 @@ impl Worker {
     }
 
     pub(crate) fn tell_slots(&mut self, room: u32, MemberId(member): MemberId) {
-        let Some(known) = self.rooms.get(room) else { return };
-        let slots = (0_u8..).zip(known.router.slots(MemberId(member)));
-        let shown = slots.filter_map(|(place, slot)| {
-            Some((trefoil_peer::SubscribeTransport::mid_of(place), slot.track()?))
-        });
-        let mut shown: Vec<_> = shown.collect();
-        let known = self.members.get(member as u32).filter(|known| known.hears_mix);
-        if let Some(leg) = known.and_then(|known| known.subscribe.as_ref()) {
-            let mid = trefoil_peer::SubscribeTransport::mid_of(leg.mix.place);
-            shown.push((mid, TrackId::MIX));
+        let (Some(room), Some(known)) = (self.rooms.get(room), self.members.get(member as u32)) else {
+            return;
+        };
+        let mut shown = Vec::new();
+        if let Some(leg) = &known.subscribe {
+            let slots = (0_u8..).zip(room.router.slots(MemberId(member)));
+            shown.extend(slots.filter_map(|(place, slot)| Some((leg.out.mid_of(place), slot.track()?))));
+            if known.hears_mix {
+                shown.push((leg.out.mid_of(leg.mix.place), TrackId::MIX));
+            }
         }
         let told = Told::Slots(shown);
         self.tell(member as u32, told);
@@ -198,7 +198,7 @@ impl Worker {
         let (Some(room), Some(leg)) = (self.rooms.get(known.room), known.subscribe.as_mut()) else {
             return;
         };
-        let Some(plane) = leg.transport.plane_ref() else {
+        let Some(plane) = leg.out.plane_ref() else {
             return;
         };
         let estimator = plane.estimator();

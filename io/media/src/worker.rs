@@ -12,7 +12,7 @@ use std::{
 };
 
 use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_precisely};
-use trefoil_peer::{Engine, Feedback, IceCredentials, Path, Via};
+use trefoil_peer::{Engine, Feedback, IceCredentials, Path, Via, is_report};
 
 use crate::{
     Command, MediaConfig, RoomKey, RoomReading,
@@ -88,6 +88,8 @@ pub(crate) struct Worker {
     /// Of the datagram that is being read.
     pub(crate) feedback: Vec<Feedback>,
     datagram: Vec<u8>,
+    /// The report that is being read, while the engine reads it too.
+    report: Vec<u8>,
     pub(crate) meters: WorkerReading,
     commands: Receiver<Command>,
     pub(crate) links: Links,
@@ -128,6 +130,7 @@ impl Worker {
             unsettled: Vec::new(),
             feedback: Vec::new(),
             datagram: Vec::new(),
+            report: Vec::new(),
             meters: WorkerReading::default(),
             commands: parts.commands,
             links: parts.links,
@@ -350,6 +353,14 @@ impl Worker {
         }
         leg.heard = now;
         leg.transport.receive(path, datagram, self.clock.instant_at(now));
+        if leg.transport.goes_both_ways() && is_report(datagram) {
+            // The engine wants to know of what they send; the plane, of what they receive.
+            let mut report = std::mem::take(&mut self.report);
+            report.clear();
+            report.extend_from_slice(datagram);
+            self.receive_report(known, path, &mut report);
+            self.report = report;
+        }
         self.poll_published(known.member, Some(known.arrival));
     }
 
@@ -364,10 +375,22 @@ impl Worker {
         };
         leg.heard = now;
         if !(128..192).contains(&datagram.first().copied().unwrap_or(0)) {
-            leg.transport.receive(path, datagram, self.clock.instant_at(now));
+            if let Some(transport) = &mut leg.transport {
+                transport.receive(path, datagram, self.clock.instant_at(now));
+            }
             return self.poll_subscribed(member, Some(known.arrival));
         }
-        let Some(plane) = leg.transport.plane() else {
+        self.receive_report(known, path, datagram);
+    }
+
+    /// Somebody says how they receive.
+    fn receive_report(&mut self, known: Known, path: Path, datagram: &mut [u8]) {
+        let (member, now) = (known.member, self.now);
+        let leg = self.members.get_mut(member);
+        let Some(leg) = leg.and_then(|member| member.subscribe.as_mut()) else {
+            return;
+        };
+        let Some(plane) = leg.out.plane() else {
             return;
         };
         if !plane.receive(datagram, micros(now), &mut self.feedback) {
@@ -377,7 +400,7 @@ impl Worker {
         // Whoever speaks with the right key from an address that ICE has proved is where media goes.
         let source = known.arrival.source;
         leg.route = Some(Route { path, source });
-        leg.transport.follow(path);
+        leg.out.follow(path);
         leg.follow_estimate();
         self.answer_feedback(member);
         self.follow_budget(member);
@@ -393,7 +416,7 @@ impl Worker {
         let (Some(room), Some(leg)) = (self.rooms.get_mut(known.room), known.subscribe.as_mut()) else {
             return;
         };
-        let Some(plane) = leg.transport.plane() else {
+        let Some(plane) = leg.out.plane() else {
             return;
         };
         let id = trefoil_sfu::MemberId(member.into());

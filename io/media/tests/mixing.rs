@@ -8,107 +8,21 @@
 
 mod world;
 
-use std::{
-    f32::consts::TAU,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{f32::consts::TAU, sync::Arc};
 
 use trefoil_codec::{AnyDecoder, AnyEncoder, Builtin};
 use trefoil_media::{
-    Ask, Codec as RtpCodec, HearWish, MuteState, PlainAsk, PlainKeys, SocketOptions, Source, TrackId,
-    UdpSocket, VoiceWish,
+    Ask, Codec as RtpCodec, HearWish, MuteState, PlainAsk, PlainKeys, SocketOptions, Source, UdpSocket,
+    VoiceWish,
 };
 use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality};
-use trefoil_peer::{Picture, PlainTransport, client::Media as Packet};
-use world::{ALL, ROOM, World};
+use trefoil_peer::{Picture, PlainTransport};
+use world::{
+    ALL, ROOM, World,
+    tone::{MIX, TONES, Tone, hear, heard, loudness, talk},
+};
 
 const VOICE: (bool, &[&str]) = (false, &[]);
-const MIX: TrackId = TrackId::MIX;
-
-/// Somebody who says one tone.
-struct Tone {
-    who: u64,
-    hertz: f32,
-    encoder: AnyEncoder,
-    phase: f32,
-    sequence: u64,
-}
-
-impl Tone {
-    fn new(who: u64, hertz: f32) -> Self {
-        Self {
-            who,
-            hertz,
-            encoder: Builtin.encoder(Codec::Opus, Channels::Mono, Quality::default()),
-            phase: 0.0,
-            sequence: 0,
-        }
-    }
-
-    fn say(&mut self, world: &mut World) {
-        let samples: Vec<f32> = (0..960)
-            .map(|_| {
-                self.phase = (self.phase + self.hertz / 48_000.0).fract();
-                0.3 * (self.phase * TAU).sin()
-            })
-            .collect();
-        let mut payload = Vec::new();
-        self.encoder.encode(&samples, &mut payload);
-        self.sequence += 1;
-        let packet = Packet {
-            sequence: self.sequence,
-            timestamp: self.sequence as u32 * 960,
-            marker: false,
-            payload: &payload,
-            level: Some(-20),
-        };
-        world.send(self.who, 0, None, packet);
-    }
-}
-
-/// Lets everybody talk for so many packets.
-fn talk(world: &mut World, tones: &mut [Tone], packets: u32) {
-    let mut next = Instant::now();
-    for _ in 0..packets {
-        for tone in &mut *tones {
-            tone.say(world);
-        }
-        next += Duration::from_millis(20);
-        while Instant::now() < next {
-            world.turn();
-        }
-    }
-}
-
-/// What somebody heard of the mix since packet `from`: how loud each frequency is, in decibel.
-fn heard(world: &World, who: u64, from: usize, hertz: &[f32]) -> Vec<f32> {
-    let mut decoder: AnyDecoder = Builtin.decoder(Codec::Opus);
-    let mut samples = Vec::new();
-    for packet in world.received(who, MIX).into_iter().skip(from) {
-        decoder.decode(&packet.payload, &mut samples).unwrap();
-    }
-    // What sounds in the end, after talkers are known and the codec has settled.
-    let samples = &samples[samples.len().saturating_sub(24_000)..];
-    assert_eq!(samples.len(), 24_000, "there is enough to hear");
-    hertz.iter().map(|hertz| loudness(samples, *hertz)).collect()
-}
-
-/// Goertzel's algorithm with a Hann window.
-fn loudness(samples: &[f32], hertz: f32) -> f32 {
-    let count = samples.len() as f32;
-    let (mut real, mut imaginary) = (0.0_f64, 0.0_f64);
-    for (at, sample) in samples.iter().enumerate() {
-        let window = 0.5 - 0.5 * (TAU * at as f32 / count).cos();
-        let angle = f64::from(hertz) * std::f64::consts::TAU * at as f64 / 48_000.0;
-        real += f64::from(sample * window) * angle.cos();
-        imaginary += f64::from(sample * window) * angle.sin();
-    }
-    let amplitude = 4.0 * real.hypot(imaginary) / samples.len() as f64;
-    20.0 * (amplitude.max(1e-9) as f32).log10()
-}
-
-const TONES: [f32; 3] = [400.0, 1200.0, 800.0];
 
 /// Three who speak, each on a tone of their own, and all hear the mix.
 fn three() -> (World, Vec<Tone>) {
@@ -124,14 +38,6 @@ fn three() -> (World, Vec<Tone>) {
         world.subscribe(who);
     }
     (world, tones)
-}
-
-fn hear(world: &World, who: u64, mixed: bool) {
-    let wish = HearWish {
-        mixed: Some(mixed),
-        ..HearWish::default()
-    };
-    world.ask(who, Ask::Hear(wish));
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use str0m::{
-    IceCreds, Rtc, RtcConfig,
+    Candidate, IceCreds, Rtc, RtcConfig,
     config::{CryptoProvider, DtlsCert},
+    net::{Protocol, TcpType},
     rtp::Extension,
 };
 
 use crate::{
+    Via,
     dtls::{KeySlot, Provider, take_key_slot},
     publish::RawDescriptor,
     sdp::extensions,
@@ -68,9 +70,10 @@ impl Engine {
             .set_sctp_max_buffered_amount(BUFFERED)
     }
 
-    /// An engine that receives media.
-    pub(crate) fn receiving(&self, credentials: &IceCredentials, now: std::time::Instant) -> Rtc {
-        self.config(credentials)
+    /// An engine that receives media, and where its SRTP keys appear.
+    pub(crate) fn receiving(&self, credentials: &IceCredentials, now: std::time::Instant) -> (Rtc, KeySlot) {
+        let config = self
+            .config(credentials)
             .enable_opus(true, true)
             .enable_g722(true, false)
             .enable_pcmu(true, false)
@@ -80,8 +83,8 @@ impl Engine {
                 Extension::with_serializer(extensions::DESCRIPTOR, RawDescriptor),
             )
             .set_rtcp_report_interval_video(Duration::from_secs(1))
-            .set_rtcp_report_interval_audio(Duration::from_secs(3))
-            .build(now)
+            .set_rtcp_report_interval_audio(Duration::from_secs(3));
+        (config.build(now), take_key_slot())
     }
 
     /// The engine of a client, which is not ICE-lite, and where its SRTP keys appear.
@@ -96,6 +99,36 @@ impl Engine {
     pub(crate) fn bare(&self, credentials: &IceCredentials, now: std::time::Instant) -> (Rtc, KeySlot) {
         let rtc = self.config(credentials).clear_codecs().build(now);
         (rtc, take_key_slot())
+    }
+}
+
+pub(crate) fn add_candidates(rtc: &mut Rtc, addresses: &[(Via, std::net::SocketAddr)]) {
+    for (via, address) in addresses {
+        let candidate = match via {
+            Via::Udp => Candidate::host(*address, Protocol::Udp),
+            Via::Tcp => Candidate::builder()
+                .tcp()
+                .host(*address)
+                .tcptype(TcpType::Passive)
+                .build(),
+        };
+        if let Ok(candidate) = candidate {
+            rtc.add_local_candidate(candidate);
+        }
+    }
+}
+
+pub(crate) const fn protocol(via: Via) -> Protocol {
+    match via {
+        Via::Udp => Protocol::Udp,
+        Via::Tcp => Protocol::Tcp,
+    }
+}
+
+pub(crate) const fn via(protocol: Protocol) -> Via {
+    match protocol {
+        Protocol::Udp => Via::Udp,
+        Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Via::Tcp,
     }
 }
 

@@ -7,10 +7,12 @@
 //! (a GCM nonce that is used twice gives the key away), and cost does not grow with the number of m= sections.
 //! No other crate names the engine.
 
+mod call;
 pub mod client;
 mod dtls;
 mod engine;
 mod offered;
+mod outbound;
 mod plain;
 mod plane;
 mod publish;
@@ -18,7 +20,9 @@ mod refusal;
 mod sdp;
 mod subscribe;
 
+pub use call::is_report;
 pub use engine::{Engine, IceCredentials};
+pub use outbound::Outbound;
 pub use plain::{PlainKeys, PlainTransport};
 pub use plane::{Feedback, Picture, Plane, PlaneStats, StreamStats};
 pub use publish::{PublishTransport, Published, PublishedMedia, PublishedPacket};
@@ -30,6 +34,11 @@ pub use subscribe::{Channel, DataSent, SubscribeTransport, Subscribed};
 pub fn read_description(sdp: &str) {
     let answer = sdp::Answer::parse(sdp);
     drop((answer, offered::check_offer(sdp), offered::sections(sdp)));
+    drop(sdp::call::Terms::of_our_answer(
+        &sdp::call::with_places(sdp, &[]),
+        sdp,
+    ));
+    drop(sdp::call::Terms::of_their_answer(sdp));
     client::read_offer(sdp);
 }
 

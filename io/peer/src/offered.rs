@@ -105,6 +105,25 @@ pub(crate) fn in_the_order_of(offer: &str, answer: &str) -> String {
     ordered
 }
 
+/// A description in which RED is the last payload type of its m= section: as an offer, it is not asked for before others.
+pub(crate) fn red_last(sdp: &str) -> String {
+    let red = |line: &str| {
+        let (number, codec) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
+        codec.starts_with("red/").then(|| number.to_owned())
+    };
+    let red: Vec<String> = sdp.lines().filter_map(red).collect();
+    let mut ordered = String::with_capacity(sdp.len());
+    for line in sdp.lines() {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        if let Some(numbers) = words.get_mut(3..).filter(|_| line.starts_with("m=audio")) {
+            numbers.sort_by_key(|number| red.iter().any(|red| red == number));
+        }
+        ordered.push_str(&words.join(" "));
+        ordered.push_str("\r\n");
+    }
+    ordered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

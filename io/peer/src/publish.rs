@@ -6,11 +6,11 @@ use std::{
 };
 
 use str0m::{
-    Candidate, Event, Input, Output, Rtc,
+    Event, Input, Output, Rtc,
     change::SdpOffer,
     format::Codec as EngineCodec,
     media::{Direction, KeyframeRequestKind, Mid, Rid},
-    net::{Protocol, Receive, TcpType},
+    net::Receive,
     rtp::{ExtensionSerializer, ExtensionValues, RtpPacket, Ssrc},
 };
 use trefoil_rtp::Codec;
@@ -19,6 +19,9 @@ use trefoil_net::guarded;
 
 use crate::{
     Engine, IceCredentials, Path, SdpRefusal, Via,
+    call::BothWays,
+    dtls::KeySlot,
+    engine::{add_candidates, protocol, via},
     offered::{check_offer, in_the_order_of, sections},
     refusal::check_size,
 };
@@ -92,16 +95,17 @@ pub enum Published {
 
 /// The transport of a publisher.
 pub struct PublishTransport {
-    rtc: Rtc,
+    pub(crate) rtc: Rtc,
     credentials: IceCredentials,
-    media: Vec<(Mid, PublishedMedia)>,
+    pub(crate) media: Vec<(Mid, PublishedMedia)>,
     /// Which source is which media and encoding: at most one for each.
     sources: Vec<(Ssrc, (u8, u8))>,
     /// By payload type.
     codecs: [Option<Codec>; 128],
     due: Instant,
     connected: bool,
-    broken: bool,
+    pub(crate) broken: bool,
+    pub(crate) both_ways: Option<Box<BothWays>>,
 }
 
 impl std::fmt::Debug for PublishTransport {
@@ -122,9 +126,19 @@ impl PublishTransport {
         addresses: &[(Via, std::net::SocketAddr)],
         now: Instant,
     ) -> Self {
-        let mut rtc = engine.receiving(&credentials, now);
+        Self::with_keys(engine, credentials, addresses, now).0
+    }
+
+    /// The same, and where the keys of its handshake appear.
+    pub(crate) fn with_keys(
+        engine: &Engine,
+        credentials: IceCredentials,
+        addresses: &[(Via, std::net::SocketAddr)],
+        now: Instant,
+    ) -> (Self, KeySlot) {
+        let (mut rtc, keys) = engine.receiving(&credentials, now);
         add_candidates(&mut rtc, addresses);
-        Self {
+        let transport = Self {
             rtc,
             credentials,
             media: Vec::new(),
@@ -133,7 +147,9 @@ impl PublishTransport {
             due: now,
             connected: false,
             broken: false,
-        }
+            both_ways: None,
+        };
+        (transport, keys)
     }
 
     /// Its user fragment.
@@ -194,7 +210,7 @@ impl PublishTransport {
     }
 
     /// Reads from the engine what was agreed.
-    fn learn(&mut self, offer: &str) {
+    pub(crate) fn learn(&mut self, offer: &str) {
         for params in self.rtc.codec_config().params() {
             let codec = codec_of(params.spec().codec);
             if let Some(slot) = self.codecs.get_mut(usize::from(*params.pt())) {
@@ -271,14 +287,16 @@ impl PublishTransport {
                     return None;
                 }
                 Some(Ok(Output::Transmit(transmit))) => {
-                    return Some(Published::Datagram {
-                        path: Path {
-                            via: via(transmit.proto),
-                            remote: transmit.destination,
-                            local: transmit.source,
-                        },
-                        bytes: transmit.contents.to_vec(),
-                    });
+                    let bytes = transmit.contents.to_vec();
+                    let path = Path {
+                        via: via(transmit.proto),
+                        remote: transmit.destination,
+                        local: transmit.source,
+                    };
+                    let both_ways = self.both_ways.as_mut();
+                    if both_ways.is_none_or(|both_ways| both_ways.lets_out(path, &bytes)) {
+                        return Some(Published::Datagram { path, bytes });
+                    }
                 }
                 Some(Ok(Output::Event(event))) => {
                     if let Some(published) = self.event(event) {
@@ -403,36 +421,6 @@ impl PublishTransport {
     pub fn close(&mut self) {
         let rtc = &mut self.rtc;
         self.broken |= guarded(|| rtc.close()).is_none_or(|done| done.is_err());
-    }
-}
-
-pub(crate) fn add_candidates(rtc: &mut Rtc, addresses: &[(Via, std::net::SocketAddr)]) {
-    for (via, address) in addresses {
-        let candidate = match via {
-            Via::Udp => Candidate::host(*address, Protocol::Udp),
-            Via::Tcp => Candidate::builder()
-                .tcp()
-                .host(*address)
-                .tcptype(TcpType::Passive)
-                .build(),
-        };
-        if let Ok(candidate) = candidate {
-            rtc.add_local_candidate(candidate);
-        }
-    }
-}
-
-pub(crate) const fn protocol(via: Via) -> Protocol {
-    match via {
-        Via::Udp => Protocol::Udp,
-        Via::Tcp => Protocol::Tcp,
-    }
-}
-
-pub(crate) const fn via(protocol: Protocol) -> Via {
-    match protocol {
-        Protocol::Udp => Via::Udp,
-        Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Via::Tcp,
     }
 }
 

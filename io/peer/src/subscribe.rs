@@ -7,16 +7,13 @@ use str0m::{
     channel::{ChannelConfig, ChannelId, Reliability},
     net::Receive,
 };
-use trefoil_bwe::{Estimator, Settings};
-use trefoil_rtp::Codec;
-
 use trefoil_net::guarded;
 
 use crate::{
-    Engine, IceCredentials, Path, Plane, SdpRefusal, Via,
+    Engine, IceCredentials, Outbound, Path, SdpRefusal, Via,
     dtls::{KeySlot, take_keys},
-    publish::{add_candidates, protocol, via},
-    sdp::{Answer, Offer, Place, SectionAnswer, Taken, extensions::Accepted},
+    engine::{add_candidates, protocol, via},
+    sdp::{Answer, Offer, PayloadTypes, SectionAnswer},
 };
 
 /// The two data channels that every subscriber has, by the numbers that both sides know (RFC 8831, section 6.4).
@@ -49,7 +46,7 @@ pub enum Subscribed {
         /// What.
         bytes: Vec<u8>,
     },
-    /// ICE and DTLS are done; [`SubscribeTransport::plane`] is there.
+    /// ICE and DTLS are done; [`Outbound::plane`] is there.
     Connected,
     /// The other side closed it, or cannot be reached.
     Closed,
@@ -71,19 +68,11 @@ pub struct SubscribeTransport {
     credentials: IceCredentials,
     fingerprint: std::sync::Arc<str>,
     addresses: Vec<(Via, SocketAddr)>,
-    places: Vec<Place>,
     /// Grows with each offer.
     version: u32,
     /// So many offers wait for an answer.
     unanswered: u32,
     started: bool,
-    codecs: Vec<Codec>,
-    taken: Taken,
-    packet_time: Option<u8>,
-    estimates: Settings,
-    plane: Option<Plane>,
-    /// Where media goes: the path of the client's last authenticated word.
-    path: Option<Path>,
     channels: [Option<ChannelId>; 2],
     /// Both channels can be written to; they open together with the association.
     open: bool,
@@ -107,7 +96,6 @@ impl SubscribeTransport {
         engine: &Engine,
         credentials: IceCredentials,
         addresses: &[(Via, SocketAddr)],
-        estimates: Settings,
         now: Instant,
     ) -> Self {
         let (mut rtc, keys) = engine.bare(&credentials, now);
@@ -118,16 +106,9 @@ impl SubscribeTransport {
             credentials,
             fingerprint: engine.fingerprint.clone(),
             addresses: addresses.to_vec(),
-            places: Vec::new(),
             version: 0,
             unanswered: 0,
             started: false,
-            codecs: Vec::new(),
-            taken: Taken::default(),
-            packet_time: None,
-            estimates,
-            plane: None,
-            path: None,
             channels: [None; 2],
             open: false,
             due: now,
@@ -141,30 +122,9 @@ impl SubscribeTransport {
         &self.credentials.fragment
     }
 
-    /// The m= section of a place.
-    #[must_use]
-    pub fn mid_of(place: u8) -> String {
-        format!("s{place}")
-    }
-
-    /// How many places there are.
-    #[must_use]
-    pub const fn places(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Adds a place for sound or video. Sources must be different for each: random numbers.
-    pub fn add_place(&mut self, video: bool, ssrc: u32, retransmission: u32) {
-        self.places.push(Place {
-            video,
-            ssrc,
-            retransmission,
-        });
-    }
-
     /// An offer of all places.
     #[must_use]
-    pub fn offer(&mut self) -> String {
+    pub fn offer(&mut self, outbound: &Outbound) -> String {
         self.version += 1;
         self.unanswered = self.unanswered.saturating_add(1);
         let offer = Offer {
@@ -172,33 +132,33 @@ impl SubscribeTransport {
             credentials: &self.credentials,
             fingerprint: &self.fingerprint,
             candidates: &self.addresses,
-            places: &self.places,
+            places: outbound.places(),
         };
         offer.to_sdp()
     }
 
     /// An offer with new ICE credentials (RFC 8445, section 9), for a client whose network has changed.
     #[must_use]
-    pub fn restart(&mut self, credentials: IceCredentials) -> String {
+    pub fn restart(&mut self, credentials: IceCredentials, outbound: &Outbound) -> String {
         let rtc = &mut self.rtc;
         let engine = credentials.to_engine();
         self.broken |= guarded(|| rtc.direct_api().set_local_ice_credentials(engine)).is_none();
         self.credentials = credentials;
-        self.offer()
+        self.offer(outbound)
     }
 
     /// Takes the answer to the last offer. Afterwards everything must be polled.
     ///
     /// # Errors
     /// [`SdpRefusal`] if it cannot be used.
-    pub fn answer(&mut self, sdp: &str) -> Result<(), SdpRefusal> {
+    pub fn answer(&mut self, sdp: &str, outbound: &mut Outbound) -> Result<(), SdpRefusal> {
         let answer = Answer::parse(sdp)?;
         // Answers come in the order of the offers; of several that crossed, the last one counts.
         self.unanswered = self.unanswered.checked_sub(1).ok_or(SdpRefusal::NoOffer)?;
-        self.learn(&answer.sections);
+        learn(&answer.sections, outbound);
         let begin = !self.started;
         self.started = true;
-        let (rtc, places) = (&mut self.rtc, &mut self.channels);
+        let (rtc, channels) = (&mut self.rtc, &mut self.channels);
         let done = guarded(|| -> Result<(), str0m::RtcError> {
             let mut api = rtc.direct_api();
             api.set_remote_ice_credentials(answer.ice);
@@ -207,7 +167,7 @@ impl SubscribeTransport {
                 api.set_remote_fingerprint(answer.fingerprint);
                 api.start_dtls(!answer.they_begin)?;
                 api.start_sctp(!answer.they_begin);
-                *places = [0, 1].map(|number| Some(api.create_data_channel(channel(number))));
+                *channels = [0, 1].map(|number| Some(api.create_data_channel(channel(number))));
             }
             Ok(())
         });
@@ -219,72 +179,6 @@ impl SubscribeTransport {
                 Err(SdpRefusal::Closed)
             }
         }
-    }
-
-    fn learn(&mut self, sections: &[SectionAnswer]) {
-        let first = |video| {
-            let mut of_kind = sections.iter().filter(|section| {
-                let codec = section.codecs.first();
-                !section.rejected && codec.is_some_and(|codec| codec.is_video() == video)
-            });
-            of_kind.next()
-        };
-        let (audio, video) = (first(false), first(true));
-        self.packet_time = audio.and_then(|section| section.packet_time);
-        self.codecs = [audio, video]
-            .into_iter()
-            .flatten()
-            .flat_map(|section| section.codecs.iter().copied())
-            .collect();
-        let extensions = |section: Option<&SectionAnswer>| {
-            section.map_or(Accepted::default(), |section| section.extensions)
-        };
-        self.taken = Taken {
-            audio: extensions(audio),
-            video: extensions(video),
-            red: self.codecs.contains(&Codec::Red),
-        };
-        if !self.taken.red && self.codecs.contains(&Codec::Opus) {
-            // They get it without the redundancy.
-            self.codecs.push(Codec::Red);
-        }
-        if let Some(plane) = &mut self.plane {
-            plane.set_places(&self.places, self.taken);
-        }
-    }
-
-    /// What the subscriber can be sent: what they can decode, as they answered, and RED where they can decode Opus.
-    #[must_use]
-    pub fn codecs(&self) -> &[Codec] {
-        &self.codecs
-    }
-
-    /// Milliseconds of sound that they want in a packet, if they said so (RFC 8866, section 6.4).
-    #[must_use]
-    pub const fn packet_time(&self) -> Option<u8> {
-        self.packet_time
-    }
-
-    /// Media, once the transport is connected.
-    pub const fn plane(&mut self) -> Option<&mut Plane> {
-        self.plane.as_mut()
-    }
-
-    /// The same, to look at.
-    #[must_use]
-    pub const fn plane_ref(&self) -> Option<&Plane> {
-        self.plane.as_ref()
-    }
-
-    /// Media, and where it goes.
-    #[inline]
-    pub fn outbound(&mut self) -> Option<(&mut Plane, Path)> {
-        Some((self.plane.as_mut()?, self.path?))
-    }
-
-    /// The client's media reports came this way: media goes back the same way.
-    pub const fn follow(&mut self, path: Path) {
-        self.path = Some(path);
     }
 
     /// A datagram of the engine came (STUN or DTLS). Afterwards everything must be polled.
@@ -311,7 +205,7 @@ impl SubscribeTransport {
     }
 
     /// What came of it, until there is no more.
-    pub fn poll(&mut self) -> Option<Subscribed> {
+    pub fn poll(&mut self, outbound: &mut Outbound) -> Option<Subscribed> {
         while !self.broken {
             let rtc = &mut self.rtc;
             match guarded(|| rtc.poll_output()) {
@@ -327,9 +221,9 @@ impl SubscribeTransport {
                         remote: transmit.destination,
                         local: transmit.source,
                     };
-                    if (20..64).contains(&first) && self.path.is_none() {
+                    if (20..64).contains(&first) {
                         // DTLS goes where ICE has decided.
-                        self.path = Some(path);
+                        outbound.begin_at(path);
                     }
                     // SRTP and SRTCP are the plane's alone.
                     if !(128..192).contains(&first) {
@@ -337,7 +231,7 @@ impl SubscribeTransport {
                     }
                 }
                 Some(Ok(Output::Event(event))) => {
-                    if let Some(subscribed) = self.event(event) {
+                    if let Some(subscribed) = self.event(event, outbound) {
                         return Some(subscribed);
                     }
                 }
@@ -350,12 +244,10 @@ impl SubscribeTransport {
         None
     }
 
-    fn event(&mut self, event: Event) -> Option<Subscribed> {
+    fn event(&mut self, event: Event, outbound: &mut Outbound) -> Option<Subscribed> {
         match event {
             Event::Connected => {
-                let keys = take_keys(&self.keys)?;
-                let estimator = Estimator::new(self.estimates);
-                self.plane = Some(Plane::new(&keys, &self.places, self.taken, estimator));
+                outbound.connect(&take_keys(&self.keys)?);
                 Some(Subscribed::Connected)
             }
             Event::Closed => Some(Subscribed::Closed),
@@ -413,6 +305,18 @@ impl SubscribeTransport {
         let rtc = &mut self.rtc;
         self.broken |= guarded(|| rtc.close()).is_none_or(|done| done.is_err());
     }
+}
+
+/// What the client receives, by its first section of each kind that is not rejected.
+fn learn(sections: &[SectionAnswer], outbound: &mut Outbound) {
+    let first = |video| {
+        let mut of_kind = sections.iter().filter(|section| {
+            let codec = section.codecs.first();
+            !section.rejected && codec.is_some_and(|codec| codec.is_video() == video)
+        });
+        of_kind.next()
+    };
+    outbound.learn(first(false), first(true), PayloadTypes::default());
 }
 
 fn channel(number: u16) -> ChannelConfig {

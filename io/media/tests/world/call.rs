@@ -7,9 +7,12 @@ use trefoil_peer::client::Media as Packet;
 
 use super::{World, opus};
 
+/// An m= section: whether it is video, and its encodings.
+pub type Section = (bool, &'static [&'static str]);
+
 /// An m= section for sound, and one for pictures without simulcast.
-pub const VOICE: (bool, &[&str]) = (false, &[]);
-pub const PICTURE: (bool, &[&str]) = (true, &[]);
+pub const VOICE: Section = (false, &[]);
+pub const PICTURE: Section = (true, &[]);
 
 /// A call from 1 to 2 that goes on beside whatever happens.
 pub struct Call {

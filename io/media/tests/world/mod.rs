@@ -13,6 +13,7 @@
 )]
 
 mod call;
+pub mod tone;
 mod wire;
 
 use std::{
@@ -28,7 +29,7 @@ use trefoil_media::{
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
-pub use call::{Call, PICTURE, VOICE};
+pub use call::{Call, PICTURE, Section, VOICE};
 pub use wire::Wire;
 
 pub const ROOM: RoomKey = RoomKey(1);
@@ -70,6 +71,8 @@ pub struct Person {
     pub offer: String,
     /// The last answer to what they publish.
     pub answer: String,
+    /// The last description of a call.
+    pub called: String,
     /// So many answers are to offers that were taken back since.
     pub stale_answers: usize,
     pub talked_muted: usize,
@@ -201,6 +204,28 @@ impl World {
                 sources: mids.into_iter().zip(sources.iter().copied()).collect(),
             },
         );
+    }
+
+    /// Calls over one connection both ways: with an offer of these m= sections, or for one of the server's.
+    pub fn call(&mut self, number: u64, media: Option<&[(bool, &[&str])]>) {
+        self.call_over(number, Wire::udp(), media, |offer| offer);
+        self.until_published(number);
+    }
+
+    /// The same over a connection of its own, offered as `change` would have it, without waiting for anything.
+    pub fn call_over(
+        &mut self,
+        number: u64,
+        mut wire: Wire,
+        media: Option<&[(bool, &[&str])]>,
+        change: impl FnOnce(String) -> String,
+    ) {
+        let (offer, mids) = media.map(|media| wire.client.offer_both(media)).unzip();
+        let person = self.people.get_mut(&number).unwrap();
+        person.publish = Some(wire);
+        person.mids = mids.unwrap_or_default();
+        let offer = offer.map(change);
+        self.ask(number, Ask::Call { offer });
     }
 
     fn until_published(&mut self, number: u64) {
@@ -340,6 +365,7 @@ impl Person {
             offers: 0,
             offer: String::new(),
             answer: String::new(),
+            called: String::new(),
             stale_answers: 0,
             talked_muted: 0,
         }
@@ -372,7 +398,19 @@ impl Person {
             Told::Reception(reception) => self.reception = Some(reception),
             Told::Refused { of, why, forbidden } => self.refused.push((of, why, forbidden)),
             Told::TalksMuted => self.talked_muted += 1,
-            Told::Called { .. } => {}
+            Told::Called {
+                description,
+                is_offer,
+            } => {
+                self.called.clone_from(&description);
+                let wire = self.publish.as_mut()?;
+                if is_offer {
+                    let mids = description.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+                    self.mids = mids.map(str::to_owned).collect();
+                    return Some(wire.client.answer(&description).unwrap());
+                }
+                wire.client.accept(&description).unwrap();
+            }
             Told::Lost(transport) => self.lost.push(transport),
         }
         None

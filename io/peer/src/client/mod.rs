@@ -25,7 +25,7 @@ use str0m::{
 
 use crate::{
     Path, SdpRefusal, Via,
-    publish::{protocol, via},
+    engine::{protocol, via},
 };
 
 pub(crate) fn read_offer(sdp: &str) {
@@ -145,6 +145,15 @@ impl Client {
     /// Offers one m= section for each: whether it is video, and the ids of its encodings (simulcast) if there are several.
     /// Returns the offer and the m= sections' names.
     pub fn offer(&mut self, media: &[(bool, &[&str])]) -> (String, Vec<String>) {
+        self.offer_as(Direction::SendOnly, media)
+    }
+
+    /// The same, to send and to receive in each.
+    pub fn offer_both(&mut self, media: &[(bool, &[&str])]) -> (String, Vec<String>) {
+        self.offer_as(Direction::SendRecv, media)
+    }
+
+    fn offer_as(&mut self, direction: Direction, media: &[(bool, &[&str])]) -> (String, Vec<String>) {
         let mut api = self.rtc.sdp_api();
         let mut mids = Vec::new();
         for (video, rids) in media {
@@ -159,7 +168,7 @@ impl Client {
                     .for_each(|rid| simulcast.add_send_layer(SimulcastLayer::new(rid)));
                 simulcast
             });
-            let mid = api.add_media(kind, Direction::SendOnly, None, None, simulcast);
+            let mid = api.add_media(kind, direction, None, None, simulcast);
             mids.push(mid.to_string());
         }
         match api.apply() {
@@ -183,19 +192,20 @@ impl Client {
         done.map_err(|error| unusable(&error))
     }
 
-    /// Answers an offer; the data channels 0 and 1 are there from then on.
+    /// Answers an offer; the data channels 0 and 1 are there from then on, where it has data.
     ///
     /// # Errors
     /// If it is none.
     pub fn answer(&mut self, offer: &str) -> Result<String, SdpRefusal> {
         let unusable = |error: &dyn std::fmt::Display| SdpRefusal::unusable(error.to_string());
+        let with_channels = offer.contains("m=application");
         let offer = SdpOffer::from_sdp_string(offer).map_err(|error| unusable(&error))?;
         let answer = self
             .rtc
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| unusable(&error))?;
-        if self.channels == [None; 2] {
+        if self.channels == [None; 2] && with_channels {
             let mut api = self.rtc.direct_api();
             self.channels = [0, 1].map(|number| {
                 Some(api.create_data_channel(ChannelConfig {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Engine, Path, SdpRefusal, Via,
     dtls::{KeySlot, take_keys},
-    publish::{protocol, via},
+    engine::{protocol, via},
     refusal::check_size,
 };
 

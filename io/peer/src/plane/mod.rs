@@ -20,7 +20,6 @@ use crate::{
     sdp::{
         Place, Taken,
         extensions::{self, Accepted},
-        payload_type,
     },
 };
 
@@ -189,10 +188,10 @@ impl Plane {
         let Some(stream) = self.streams.get_mut(usize::from(place)) else {
             return 0;
         };
-        let Some(payload_type) = payload_type(picture.codec) else {
+        let Some(payload_types) = self.taken.payloads.of(picture.codec) else {
             return 0;
         };
-        let Some((ssrc, number, index)) = stream.numbers(payload_type, picture, again) else {
+        let Some((ssrc, number, index)) = stream.numbers(payload_types, picture, again) else {
             return 0;
         };
         let body = picture.payload.len() + if again { 2 } else { 0 };
@@ -257,7 +256,12 @@ impl Plane {
             .iter_mut()
             .find_map(|stream| Some((sent(stream)?, stream)));
         let Some((codec, stream)) = found else { return 0 };
-        let Some(number) = payload_type(codec).and_then(|payload| payload.retransmission) else {
+        let Some(number) = self
+            .taken
+            .payloads
+            .of(codec)
+            .and_then(|numbers| numbers.retransmission)
+        else {
             return 0;
         };
         let size = 12 + 12 + usize::from(PADDING) + 16 + OVERHEAD;
@@ -272,9 +276,9 @@ impl Plane {
             ssrc: stream.retransmission,
             csrcs: &[],
         };
-        let extensions = [(extensions::TRANSPORT_ID, &transport[..])];
-        let used = usize::from(video.has(extensions::TRANSPORT_ID));
-        let start = header.write(out, extensions.get(..used).unwrap_or_default());
+        let taken = video.id_of(extensions::TRANSPORT_ID);
+        let extension = taken.map(|id| (id, &transport[..]));
+        let start = header.write(out, extension.as_slice());
         let end = start + usize::from(PADDING);
         if let Some(first) = out.first_mut() {
             *first |= 0x20;
@@ -368,7 +372,7 @@ impl Made<'_> {
         let mut used = 0;
         for (says, id, value) in wanted {
             if says
-                && accepted.has(id)
+                && let Some(id) = accepted.id_of(id)
                 && let Some(free) = chosen.get_mut(used)
             {
                 *free = (id, value);

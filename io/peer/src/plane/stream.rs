@@ -7,7 +7,7 @@ use trefoil_rtp::Codec;
 
 use crate::{
     plane::Picture,
-    sdp::{Payload, Place},
+    sdp::{Numbers, Place},
 };
 
 /// How a stream is received, as its receiver reports.
@@ -59,17 +59,17 @@ impl Stream {
     #[inline]
     pub(crate) fn numbers(
         &mut self,
-        payload: &Payload,
+        types: Numbers,
         picture: &Picture<'_>,
         again: bool,
     ) -> Option<(u32, u8, u64)> {
         if again {
-            let number = payload.retransmission?;
+            let number = types.retransmission?;
             self.repeats += 1;
             return Some((self.retransmission, number, self.repeats));
         }
         let index = picture.sequence.saturating_sub(65_536);
-        self.is_fresh(index).then_some((self.ssrc, payload.number, index))
+        self.is_fresh(index).then_some((self.ssrc, types.number, index))
     }
 
     /// Whether nothing was sealed under this index before. A second time would give the key away (RFC 7714, section 8.1), so

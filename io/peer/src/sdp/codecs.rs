@@ -78,7 +78,45 @@ pub(crate) fn payload_of(number: u8) -> Option<&'static Payload> {
     AUDIO.iter().chain(VIDEO).find(|payload| payload.number == number)
 }
 
-/// Under which payload type a codec was offered.
-pub(crate) fn payload_type(codec: Codec) -> Option<&'static Payload> {
-    AUDIO.iter().chain(VIDEO).find(|payload| payload.codec == codec)
+/// Under which payload types a codec goes out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Numbers {
+    pub(crate) number: u8,
+    /// Of its retransmissions, where the other side takes them.
+    pub(crate) retransmission: Option<u8>,
+}
+
+/// The payload types of one transport, by codec: a row to look into, since each packet does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct PayloadTypes([Option<Numbers>; Codec::ALL.len()]);
+
+impl PayloadTypes {
+    /// Nothing can go out.
+    pub(crate) const NONE: Self = Self([None; Codec::ALL.len()]);
+
+    #[inline]
+    pub(crate) fn of(&self, codec: Codec) -> Option<Numbers> {
+        *self.0.get(codec as usize)?
+    }
+
+    pub(crate) fn set(&mut self, codec: Codec, numbers: Numbers) {
+        if let Some(known) = self.0.get_mut(codec as usize) {
+            *known = Some(numbers);
+        }
+    }
+}
+
+/// As our own offers say.
+impl Default for PayloadTypes {
+    fn default() -> Self {
+        let mut types = Self::NONE;
+        for payload in AUDIO.iter().chain(VIDEO) {
+            let numbers = Numbers {
+                number: payload.number,
+                retransmission: payload.retransmission,
+            };
+            types.set(payload.codec, numbers);
+        }
+        types
+    }
 }

@@ -32,19 +32,40 @@ pub(crate) const VIDEO: &[(u8, &str)] = &[
     (ORIENTATION_ID, ORIENTATION),
 ];
 
-/// Which extensions the other side takes.
+/// Ids that the short form of header extensions can say (RFC 8285, section 4.2), and 0.
+const IDS: usize = 15;
+
+/// Which extensions the other side takes, and under which id: by our id, and 0 for those that it does not take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Accepted(u16);
+pub(crate) struct Accepted([u8; IDS]);
 
 impl Accepted {
-    pub(crate) const fn add(&mut self, id: u8) {
-        if id < 16 {
-            self.0 |= 1 << id;
+    /// It takes none.
+    pub(crate) const NONE: Self = Self([0; IDS]);
+
+    /// It takes the extension of this id, as we offered it.
+    pub(crate) fn add(&mut self, id: u8) {
+        self.add_as(id, id);
+    }
+
+    /// It takes the extension that has the id `ours` here, under an id of its own.
+    pub(crate) fn add_as(&mut self, ours: u8, theirs: u8) {
+        if let Some(known) = self.0.get_mut(usize::from(ours))
+            && usize::from(theirs) < IDS
+        {
+            *known = theirs;
         }
     }
 
+    /// Under which id it takes the extension that has the id `ours` here.
     #[inline]
-    pub(crate) const fn has(self, id: u8) -> bool {
-        self.0 >> id & 1 == 1
+    pub(crate) fn id_of(self, ours: u8) -> Option<u8> {
+        self.0.get(usize::from(ours)).copied().filter(|id| *id > 0)
     }
+}
+
+/// Our id of an extension.
+pub(crate) fn named(uri: &str) -> Option<u8> {
+    let mut all = AUDIO.iter().chain(VIDEO);
+    all.find(|(_, known)| *known == uri).map(|(id, _)| *id)
 }
