@@ -235,6 +235,56 @@ fn in_a_crowd_those_who_speak_are_heard() {
 }
 
 #[test]
+fn one_picture_follows_whoever_speaks_and_stays_where_nobody_does() {
+    let mut scene = Scene::new();
+    let come = |scene: &mut Scene, who| {
+        let voice = scene.publish(who, Source::Microphone, 1);
+        (voice, scene.publish(who, Source::Camera, 1))
+    };
+    let (own, ann, bob) = (
+        come(&mut scene, CAROL),
+        come(&mut scene, ANN),
+        come(&mut scene, BOB),
+    );
+    scene.subscribe(CAROL, 0, 1, 10_000_000);
+    scene.router.set_view(CAROL, View::Speaker);
+    let speak = |scene: &mut Scene, who: Option<TrackId>| {
+        scene.pass(1500, |scene| {
+            for (voice, _) in [own, ann, bob] {
+                let level = if Some(voice) == who { 30 } else { 127 };
+                scene.router.level(voice, level, scene.now);
+            }
+        });
+    };
+    scene.settle();
+    assert_eq!(scene.shown(CAROL), [ann.1], "while nobody has spoken, the first");
+    for (who, shown) in [
+        (Some(bob.0), bob.1),
+        (None, bob.1),
+        (Some(own.0), bob.1),
+        (Some(ann.0), ann.1),
+        (Some(own.0), ann.1),
+        (Some(bob.0), bob.1),
+    ] {
+        speak(&mut scene, who);
+        assert_eq!(scene.shown(CAROL), [shown], "{who:?} speaks");
+    }
+    scene.router.mute(bob.1, true);
+    scene.settle();
+    assert_eq!(scene.shown(CAROL), [ann.1], "who speaks has no picture");
+    scene.router.mute(bob.1, false);
+    let screen = scene.publish(ANN, Source::Screen, 1);
+    scene.settle();
+    assert_eq!(scene.shown(CAROL), [screen], "what somebody shows goes first");
+    scene.router.unpublish(screen);
+    for (_, face) in [ann, bob] {
+        scene.router.unpublish(face);
+    }
+    scene.settle();
+    assert!(scene.shown(CAROL).is_empty(), "never their own");
+}
+
+#[test]
 fn a_keyframe_is_asked_for_until_it_comes_and_no_more_than_twice_a_second() {
     let mut scene = Scene::new();
     let face = scene.publish(ANN, Source::Camera, 1);

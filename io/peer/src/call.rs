@@ -207,3 +207,64 @@ fn follow(outbound: &mut Outbound, terms: &Terms) {
     outbound.name(mids);
     outbound.learn(terms.audio.as_ref(), terms.video.as_ref(), terms.payloads);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both_ways() -> BothWays {
+        BothWays {
+            keys: KeySlot::default(),
+            pending: None,
+            sources: vec![7, 8, 0xFFFF_FFFF],
+            path: None,
+            withheld: 0,
+        }
+    }
+
+    fn path() -> Path {
+        let address = ([127, 0, 0, 1], 9).into();
+        Path {
+            via: Via::Udp,
+            remote: address,
+            local: address,
+        }
+    }
+
+    /// A datagram with this payload type, or type of RTCP, and what stands where a sender is named.
+    fn datagram(kind: u8, sender: u32) -> Vec<u8> {
+        [&[0x80, kind, 0, 1][..], &sender.to_be_bytes(), &[0xAB; 30]].concat()
+    }
+
+    #[test]
+    fn of_what_the_engine_writes_no_rtp_leaves_and_no_report_of_a_source_of_the_plane() {
+        let mut both_ways = both_ways();
+        let mut leaves = |bytes: &[u8]| both_ways.lets_out(path(), bytes);
+        for kind in 0..=255 {
+            let report = (192..224).contains(&kind);
+            assert_eq!(leaves(&datagram(kind, 9)), report, "{kind}");
+            for source in [7, 8, 0xFFFF_FFFF] {
+                assert!(!leaves(&datagram(kind, source)), "{kind} of {source}");
+            }
+        }
+        for length in 1..8 {
+            assert!(!leaves(&datagram(200, 9)[..length]), "a report without a sender");
+        }
+        for first in (0..128).chain(192..=255) {
+            assert!(leaves(&[first; 20]), "neither RTP nor RTCP: {first}");
+        }
+        assert_eq!(both_ways.withheld, 256 * 4 - 32 + 7);
+    }
+
+    #[test]
+    fn media_goes_where_dtls_went() {
+        let mut both_ways = both_ways();
+        both_ways.lets_out(path(), &[0; 20]);
+        assert_eq!(
+            both_ways.path, None,
+            "checks are answered wherever they come from"
+        );
+        both_ways.lets_out(path(), &[22; 20]);
+        assert_eq!(both_ways.path, Some(path()));
+    }
+}

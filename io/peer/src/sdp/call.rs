@@ -4,7 +4,11 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use trefoil_rtp::Codec;
 
-use crate::sdp::{Numbers, PayloadTypes, Place, SectionAnswer, extensions, offer::CNAME};
+use crate::sdp::{
+    Numbers, PayloadTypes, Place, SectionAnswer,
+    extensions::{self, Accepted},
+    offer::CNAME,
+};
 
 /// Payload types of one m= section that are read.
 const PAYLOADS: usize = 64;
@@ -168,13 +172,15 @@ impl<'a> Section<'a> {
         codecs
     }
 
-    fn extensions(&self) -> extensions::Accepted {
-        let mut accepted = extensions::Accepted::default();
+    /// The extensions that its describer takes, where it may be sent any (RFC 8285, section 5).
+    fn extensions(&self) -> Accepted {
+        let mut accepted = Accepted::default();
         for extension in self.values("a=extmap:") {
             let mut words = extension.split_ascii_whitespace();
-            let id = words.next().and_then(|id| id.split('/').next()?.parse().ok());
+            let id = words.next().unwrap_or_default();
+            let (id, goes) = id.split_once('/').unwrap_or((id, "sendrecv"));
             let ours = words.next().and_then(extensions::named);
-            if let (Some(id), Some(ours)) = (id, ours) {
+            if let (Ok(id), Some(ours), "sendrecv" | "recvonly") = (id.parse(), ours, goes) {
                 accepted.add_as(ours, id);
             }
         }
@@ -288,6 +294,8 @@ impl Terms {
         let (_, theirs) = split(theirs);
         for answer in [&mut terms.audio, &mut terms.video].into_iter().flatten() {
             let offered = theirs.iter().find(|section| section.mid() == answer.mid);
+            let taken = offered.map_or(Accepted::NONE, Section::extensions);
+            answer.extensions = answer.extensions.and(taken);
             answer.packet_time = offered.and_then(packet_time);
         }
         terms
@@ -322,3 +330,7 @@ impl Terms {
 fn packet_time(section: &Section<'_>) -> Option<u8> {
     section.values("a=ptime:").next()?.trim().parse().ok()
 }
+
+#[cfg(test)]
+#[path = "call_tests.rs"]
+mod tests;

@@ -57,6 +57,15 @@ impl Accepted {
         }
     }
 
+    /// Only what both say.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let mut both = Self::NONE;
+        for (known, (one, two)) in both.0.iter_mut().zip(self.0.into_iter().zip(other.0)) {
+            *known = if one == two { one } else { 0 };
+        }
+        both
+    }
+
     /// Under which id it takes the extension that has the id `ours` here.
     #[inline]
     pub(crate) fn id_of(self, ours: u8) -> Option<u8> {
