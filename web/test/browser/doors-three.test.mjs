@@ -3,6 +3,7 @@ import test, { after, before } from 'node:test';
 import { openBare } from '../../../kit/lab/lib/bare.mjs';
 import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
 import { launchFirefox } from '../../../kit/lab/lib/firefox.mjs';
+import { watched } from '../../../kit/lab/lib/forwarded.mjs';
 import { Person } from '../../../kit/lab/lib/person.mjs';
 import { spectrum, until } from '../../../kit/lab/lib/senses.mjs';
 import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
@@ -27,6 +28,7 @@ async function person(t, browser, who) {
 /** Somebody at a demo page, which begins at once. */
 async function at(t, browser, who, page, start) {
   const one = await person(t, browser, who);
+  if (browser.name === 'chromium') await watched(one.page);
   await one.page.goto(`${server.url}demos/${page}#${encodeURIComponent(start)}`);
   return one;
 }
@@ -78,6 +80,14 @@ test('a codelab page, an AppRTC page and our own page hear both others, and see 
   await own.click('#bar-microphone');
   await fox.sees('#remote', BLUE);
   await mixes(fox, '#remote', [BLUE], [FOX, RED]);
+
+  // A connection that breaks is told in the words of the door, and the page calls anew.
+  await ann.ev(() => { const [first] = window.connections; first.close(); });
+  await until('Ann calls anew', () => ann.ev(() => window.connections.length === 2 && window.connections[1].connectionState === 'connected'));
+  await silence(fox, false);
+  await mixes(ann, '#remote', [BLUE, FOX], [RED]);
+  await silence(ann, false);
+  await mixes(fox, '#remote', [BLUE, RED], [FOX]);
 });
 
 test('two DotVoice pages and our own in a mixed room: each hears both others in one stream and never itself', async (t) => {
