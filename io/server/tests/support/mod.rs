@@ -10,6 +10,8 @@
 )]
 
 pub mod bystanders;
+pub mod collider;
+pub mod device;
 pub mod eio;
 pub mod served;
 
