@@ -28,7 +28,7 @@ use crate::{
     http::HostName,
     shared::{DEFAULT_NAMESPACE, Shared},
 };
-use desk::{Arrival, Desk, Key, Unsaid};
+use desk::{Arrival, Desk, Key, Kind, Unsaid};
 
 /// How long the answer to a join waits for the offer of somebody who only makes one when another comes.
 const OFFER: Duration = Duration::from_millis(1500);
@@ -97,6 +97,11 @@ impl Asker {
         }
     }
 
+    /// Whether the client wants to hear itself.
+    fn is_loopback(&self) -> bool {
+        self.query.get("debug").is_some_and(|wish| wish == "loopback")
+    }
+
     fn token(&self) -> Option<&str> {
         self.query.get("token").map(String::as_str)
     }
@@ -153,6 +158,11 @@ async fn join(
         token: asker.token(),
         host: asker.host.name.clone(),
         answers: true,
+        kind: if asker.is_loopback() {
+            Kind::Loopback
+        } else {
+            Kind::Usual
+        },
     };
     match desk.enter(key, &arrival) {
         Ok((seat, mut messages)) => {
