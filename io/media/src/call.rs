@@ -126,7 +126,9 @@ impl Worker {
 
     /// A transport is connected; if it goes both ways, so is the other one.
     pub(crate) fn begin_call(&mut self, member: u32) {
-        let Some((publish, subscribe)) = self.members.get_mut(member).and_then(Member::legs) else {
+        let known = self.members.get_mut(member);
+        let known = known.filter(|known| known.is_in_call());
+        let Some((publish, subscribe)) = known.and_then(Member::legs) else {
             return;
         };
         publish.transport.begin_sending(&mut subscribe.out);

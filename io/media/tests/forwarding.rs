@@ -11,8 +11,10 @@ pub(crate) mod world;
 use std::{collections::BTreeSet, time::Duration};
 
 use trefoil_media::{Ask, MuteState, Rights, RoomKey};
-use trefoil_peer::client::Media as Packet;
-use world::{ALL, ROOM, Wire, World, opus, vp8};
+use world::{
+    ALL, ROOM, Wire, World, opus,
+    send::{next, say, show},
+};
 
 pub(crate) const VOICE: (bool, &[&str]) = (false, &[]);
 pub(crate) const PICTURE: (bool, &[&str]) = (true, &[]);
@@ -28,57 +30,6 @@ fn room(publisher: u64, media: &[(bool, &[&str])], subscribers: &[u64]) -> World
         world.subscribe(*number);
     }
     world
-}
-
-/// Sends the next packets, if it is time: `send` is given their number.
-pub(crate) fn next(world: &mut World, sequence: &mut u64, send: impl FnOnce(&mut World, u64)) {
-    if world.tick() {
-        send(world, *sequence);
-        *sequence += 1;
-    }
-}
-
-pub(crate) fn say(world: &mut World, number: u64, index: usize, sequence: u64) {
-    let (sequence, timestamp, payload) = opus(sequence);
-    let packet = Packet {
-        sequence,
-        timestamp,
-        marker: false,
-        payload: &payload,
-        level: Some(-30),
-    };
-    world.send(number, index, None, packet);
-}
-
-/// Sends one frame of one packet; a keyframe if the server wants one or it is the first.
-pub(crate) fn show(
-    world: &mut World,
-    number: u64,
-    index: usize,
-    (rid, height): (Option<&str>, u16),
-    sequence: u64,
-) {
-    let person = world.people.get_mut(&number).unwrap();
-    let mid = person.mids[index].clone();
-    let wanted = person.keyframes_wanted.len();
-    person
-        .keyframes_wanted
-        .retain(|(of, encoding)| *of != mid || encoding.as_deref() != rid);
-    let keyframe = sequence == 1000 || person.keyframes_wanted.len() < wanted;
-    let payload = vp8(
-        keyframe,
-        height,
-        sequence as u16 & 0x7FFF,
-        300 + usize::from(height),
-    );
-    let packet = Packet {
-        sequence,
-        timestamp: (sequence as u32).wrapping_mul(3000),
-        marker: true,
-        payload: &payload,
-        level: None,
-    };
-    world.send(number, index, rid, packet);
 }
 
 #[test]

@@ -12,7 +12,13 @@ mod forwarding;
 
 use std::time::Duration;
 
-use forwarding::{PICTURE, VOICE, next, say, show, world::World};
+use forwarding::{
+    PICTURE, VOICE,
+    world::{
+        World,
+        send::{next, say, show},
+    },
+};
 use trefoil_media::Ask;
 
 #[test]

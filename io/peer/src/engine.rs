@@ -78,6 +78,8 @@ impl Engine {
             .enable_g722(true, false)
             .enable_pcmu(true, false)
             .enable_pcma(true, false)
+            // It cannot be forwarded, so nobody should send it.
+            .enable_h265(false)
             .set_extension(
                 extensions::DESCRIPTOR_ID,
                 Extension::with_serializer(extensions::DESCRIPTOR, RawDescriptor),

@@ -3,9 +3,10 @@
 //!
 //! A participant has at most two transports. On a [`PublishTransport`] the engine does everything: SDP, ICE-lite, DTLS,
 //! SRTP, and the receiver's share of RTCP. On a [`SubscribeTransport`] the engine does ICE, DTLS and SCTP; SDP is a pool of
-//! places written once, and media and its RTCP belong to the [`Plane`] alone. So no two writers ever share an SRTP key
+//! places written once, and media and its RTCP belong to the [`Plane`] alone. So no two writers share an SRTP key
 //! (a GCM nonce that is used twice gives the key away), and cost does not grow with the number of m= sections.
-//! No other crate names the engine.
+//! Where a client has but one connection, both stand behind one handshake: what keeps their nonces apart there is in
+//! `call.rs`. No other crate names the engine.
 
 mod call;
 pub mod client;

@@ -197,16 +197,9 @@ impl PublishTransport {
         };
         api.set_local_ice_credentials(ours.to_engine());
         self.credentials = ours;
-        let line = |name: &str, value: &str| format!("a={name}:{value}\r\n");
-        answer
-            .replace(
-                &line("ice-ufrag", &made.ufrag),
-                &line("ice-ufrag", &self.credentials.fragment),
-            )
-            .replace(
-                &line("ice-pwd", &made.pass),
-                &line("ice-pwd", &self.credentials.password),
-            )
+        // They stand in attributes of their own, and the fragment in each candidate.
+        let answer = answer.replace(&made.ufrag, &self.credentials.fragment);
+        answer.replace(&made.pass, &self.credentials.password)
     }
 
     /// Reads from the engine what was agreed.

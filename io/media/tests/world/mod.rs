@@ -13,6 +13,7 @@
 )]
 
 mod call;
+pub mod send;
 pub mod tone;
 mod wire;
 
@@ -97,8 +98,8 @@ impl World {
             start_bits_per_second: 5_000_000,
             // More than one, so that half of all datagrams reach a worker that is not theirs.
             workers: 3,
-            // In `spread.rs`, everybody is on another one.
-            room_share: if module_path!().starts_with("spread::") {
+            // In `spread.rs` and `call_spread.rs`, everybody is on another one.
+            room_share: if module_path!().contains("spread::") {
                 1
             } else {
                 100
@@ -323,6 +324,13 @@ impl World {
                 self.ask(number, Ask::Answer { answer });
             }
         }
+    }
+
+    /// The track of somebody, as `number` is told.
+    pub fn track_of(&self, number: u64, of: u64, source: Source) -> Option<TrackId> {
+        let tracks = self.people[&number].tracks.get(&of)?;
+        let found = tracks.iter().find(|track| track.source == source);
+        found.map(|track| track.track)
     }
 
     /// The track of somebody's `index`th m= section.

@@ -27,6 +27,8 @@ pub struct Wire {
     pub hold_dtls: bool,
     /// The first DTLS that the client made.
     pub dtls: Vec<Vec<u8>>,
+    /// Media and its reports, if they are to be kept: what was sent (true) and what came.
+    pub kept: Option<Vec<(bool, Vec<u8>)>>,
 }
 
 /// A handshake has no more datagrams than this.
@@ -71,6 +73,13 @@ impl Wire {
         (wire, tamper)
     }
 
+    /// One of another kind of client.
+    pub fn of(client: impl FnOnce(Via, SocketAddr, Instant) -> Client) -> Self {
+        let mut wire = Self::udp();
+        wire.client = client(Via::Udp, wire.local, Instant::now());
+        wire
+    }
+
     /// One whose DTLS is kept back.
     pub fn holding() -> Self {
         let mut wire = Self::udp();
@@ -90,6 +99,7 @@ impl Wire {
             media_bytes: 0,
             hold_dtls: false,
             dtls: Vec::new(),
+            kept: None,
         }
     }
 
@@ -120,6 +130,7 @@ impl Wire {
             self.arrived += 1;
             if datagram[0] >= 128 {
                 self.media_bytes += datagram.len();
+                self.keep(false, &datagram);
             }
             if self.lose_each > 0 && self.arrived.is_multiple_of(self.lose_each) && datagram[0] >= 128 {
                 continue;
@@ -138,11 +149,20 @@ impl Wire {
         self.poll(into);
     }
 
+    fn keep(&mut self, sent: bool, datagram: &[u8]) {
+        if let Some(kept) = &mut self.kept {
+            kept.push((sent, datagram.to_vec()));
+        }
+    }
+
     fn poll(&mut self, into: &mut Vec<Heard>) {
         while let Some(heard) = self.client.poll() {
             match heard {
                 Heard::Datagram { path, bytes } if path.via == self.socket.via() => {
                     let dtls = (20..64).contains(&bytes[0]);
+                    if bytes[0] >= 128 {
+                        self.keep(true, &bytes);
+                    }
                     if !dtls || !self.hold_dtls {
                         self.send_raw(path.remote, &bytes);
                     }

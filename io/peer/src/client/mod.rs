@@ -3,6 +3,7 @@
 //! [`Client`] is the engine alone, and can do both. [`Receiver`] only receives, at a fraction of the cost.
 
 mod arrivals;
+mod kinds;
 mod offered;
 mod receiver;
 mod reports;
@@ -180,6 +181,17 @@ impl Client {
         }
     }
 
+    /// Offers the same once more with other ICE credentials (RFC 8445, section 9).
+    pub fn restart(&mut self) -> String {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let Some((offer, pending)) = api.apply() else {
+            return String::new();
+        };
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
     /// Takes the answer to the offer.
     ///
     /// # Errors
@@ -223,21 +235,19 @@ impl Client {
         Ok(answer.to_sdp_string())
     }
 
-    /// Sends a packet: VP8 if the m= section is video, else Opus. Afterwards everything must be polled.
+    /// Sends a packet: VP8 if the m= section is video, else Opus, or G.711 where that is all there is. Afterwards everything must be polled.
     pub fn send(&mut self, mid: &str, rid: Option<&str>, media: Media<'_>, now: Instant) {
         let (mid, rid) = (Mid::from(mid), rid.map(Rid::from));
         let Some(kind) = self.rtc.media(mid).map(str0m::media::Media::kind) else {
             return;
         };
-        let wanted = if kind == MediaKind::Video {
-            EngineCodec::Vp8
+        let wanted: &[EngineCodec] = if kind == MediaKind::Video {
+            &[EngineCodec::Vp8]
         } else {
-            EngineCodec::Opus
+            &[EngineCodec::Opus, EngineCodec::PCMU]
         };
-        let params = self
-            .rtc
-            .codec_config()
-            .find(|params| params.spec().codec == wanted);
+        let codecs = self.rtc.codec_config();
+        let params = codecs.find(|params| wanted.contains(&params.spec().codec));
         let Some(payload_type) = params.map(str0m::format::PayloadParams::pt) else {
             return;
         };
@@ -273,6 +283,11 @@ impl Client {
         if let Some(stream) = api.stream_rx_by_mid(Mid::from(mid), None) {
             stream.request_keyframe(str0m::media::KeyframeRequestKind::Pli);
         }
+    }
+
+    /// Says goodbye. Afterwards everything must be polled.
+    pub fn close(&mut self) {
+        self.broken |= self.rtc.close().is_err();
     }
 
     /// Sends over a data channel; whether there was room. Afterwards everything must be polled.

@@ -266,9 +266,13 @@ fn write_place(into: &mut String, place: &Place) {
     if *video {
         let _ = write!(into, "a=ssrc-group:FID {ssrc} {retransmission}\r\n");
     }
-    let _ = write!(into, "a=ssrc:{ssrc} cname:{CNAME}\r\n");
-    if *video {
-        let _ = write!(into, "a=ssrc:{retransmission} cname:{CNAME}\r\n");
+    let second = video.then_some(retransmission);
+    for source in [ssrc].into_iter().chain(second) {
+        // Older clients read the stream's name here only.
+        let _ = write!(
+            into,
+            "a=ssrc:{source} cname:{CNAME}\r\na=ssrc:{source} msid:{CNAME} {track}\r\n"
+        );
     }
 }
 

@@ -43,14 +43,23 @@ fn the_sources_of_the_plane_stand_where_those_of_the_engine_stood() {
             .filter(|line| line.starts_with("a=ssrc") || line.starts_with("a=msid"))
             .collect()
     };
-    assert_eq!(sources("0"), ["a=msid:trefoil audio", "a=ssrc:21 cname:trefoil"]);
+    assert_eq!(
+        sources("0"),
+        [
+            "a=msid:trefoil audio",
+            "a=ssrc:21 cname:trefoil",
+            "a=ssrc:21 msid:trefoil audio"
+        ]
+    );
     assert_eq!(
         sources("2"),
         [
             "a=msid:trefoil video",
             "a=ssrc-group:FID 11 12",
             "a=ssrc:11 cname:trefoil",
-            "a=ssrc:12 cname:trefoil"
+            "a=ssrc:11 msid:trefoil video",
+            "a=ssrc:12 cname:trefoil",
+            "a=ssrc:12 msid:trefoil video"
         ]
     );
     assert!(sources("3").is_empty() && section(&ours, "3").contains("a=recvonly\r\n"));
