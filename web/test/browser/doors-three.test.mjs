@@ -90,6 +90,14 @@ test('a codelab page, an AppRTC page and our own page hear both others, and see 
   await mixes(fox, '#remote', [BLUE, RED], [FOX]);
 });
 
+test('a device and the browser that calls it both reach the media server, and each other through it', async (t) => {
+  const device = await at(t, firefox, FOX, 'devices/', '/default/gate|app'), browser = await at(t, chromium, RED, 'devices/', '/default/gate|pc');
+  for (const [one, other] of [[device, browser], [browser, device]]) {
+    await mixes(one, '#remote', [other], [one]);
+    await one.sees('#remote', other);
+  }
+});
+
 test('two DotVoice pages and our own in a mixed room: each hears both others in one stream and never itself', async (t) => {
   const ann = await at(t, chromium, RED, 'dotvoice/', 'voices|ann'), fox = await at(t, firefox, FOX, 'dotvoice/', 'voices|fox');
   await mixes(ann, '#remote', [FOX], [RED, BLUE]);
