@@ -41,11 +41,23 @@ fn a_gateway_has_a_seat_until_it_is_taken_out() {
     };
     let id = id.unwrap();
     assert!(inside(id));
+    let twice = trefoil.administer(
+        "POST",
+        PLAIN,
+        KEY,
+        &gateway("127.0.0.1:4000", "").replace("gate", "gate2"),
+    );
+    assert!(
+        twice.starts_with("HTTP/1.1 400") && twice.contains("an address and port of its own"),
+        "{twice}"
+    );
     let gone = trefoil.administer("DELETE", &format!("{PLAIN}/{id}"), KEY, "");
     assert!(gone.starts_with("HTTP/1.1 204"), "{gone}");
     assert!(!inside(id));
     let again = trefoil.administer("DELETE", &format!("{PLAIN}/{id}"), KEY, "");
     assert!(again.contains("no_such_participant"), "{again}");
+    let back = trefoil.administer("POST", PLAIN, KEY, &gateway("127.0.0.1:4000", ""));
+    assert!(back.starts_with("HTTP/1.1 201"), "{back}");
 }
 
 #[test]

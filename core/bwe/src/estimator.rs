@@ -24,6 +24,8 @@ const TRANSPORT_WIDE_FRESH: Duration = Duration::from_secs(10);
 const WINDOW: Duration = Duration::from_millis(500);
 const WINDOW_FULL: Duration = Duration::from_millis(200);
 const FULL: Duration = Duration::from_millis(50);
+/// With a queue of this length, and less than this share of what was sent arriving, the path has collapsed: that needs no trend.
+const COLLAPSED: (Duration, f64) = (Duration::from_millis(100), 0.6);
 /// A sender below this share of the estimate is limited by itself.
 const APPLICATION: f64 = 0.7;
 /// For so long after overuse it is delay that limits the estimate.
@@ -257,7 +259,7 @@ impl Estimator {
         let situation = Situation {
             estimate: self.estimate as f64,
             decreased: self.aimd.decreased(),
-            troubled: self.loss_bound.bound().is_some() || self.silence.is_on() || blind,
+            troubled: self.loss_bound.is_unsure() || self.silence.is_on() || blind,
         };
         if self.silence.has_begun() {
             self.probing.handle_timeout(&situation, now);
@@ -299,8 +301,16 @@ impl Estimator {
                 .rate(WINDOW)
                 .map(|long| long.max(throughput.unwrap_or(0.0)));
         }
+        let (standing, arriving) = COLLAPSED;
+        let sent = self.application.rate();
+        let collapsed = queue > standing && throughput.is_some_and(|rate| rate < sent * arriving * lossless);
+        let usage = if collapsed {
+            Usage::Over
+        } else {
+            self.trend.usage()
+        };
         let shown = Shown {
-            usage: self.trend.usage(),
+            usage,
             throughput: throughput.map(|rate| rate / lossless),
             queue,
             round_trip: self.round_trip,
@@ -312,14 +322,15 @@ impl Estimator {
         }
         self.contest.update(queue, self.round_trip, now);
         self.trend.keep_threshold(self.contest.is_in_vain());
-        if shown.usage == Usage::Over {
+        if usage == Usage::Over {
             self.probing.overused(now);
         }
         if let Some(result) = self
             .probing
             .take_result(self.estimate as f64, self.loss_bound.own(), now)
         {
-            self.aimd.raise(result, now);
+            self.aimd.raise(result.max(self.aimd.rate()), now);
+            self.loss_bound.raise(result);
         }
         self.loss_bound.update(self.aimd.rate(), now);
         self.combine(now);

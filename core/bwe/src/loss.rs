@@ -42,6 +42,8 @@ const GROWTH: f64 = 1.08;
 const GROWTH_NEAR: f64 = 1.02;
 const CLEAN: u32 = 6;
 const NEAR: std::ops::Range<f64> = 0.95..1.1;
+/// After so many of them a probe may ask whether the path carries more again.
+const CALM: u32 = 2;
 
 /// What is counted until it is enough.
 #[derive(Clone, Copy, Debug, Default)]
@@ -102,6 +104,16 @@ impl LossBound {
     /// Whether the bound has just fallen.
     pub(crate) fn falling(&self) -> bool {
         self.experiment.is_some()
+    }
+
+    /// Whether a probe would only add to the loss: it is not known yet whether a lower rate has ended it.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.experiment.is_some() || self.bound.is_some_and(|bound| bound.clean < CALM)
+    }
+
+    /// A probe has shown that the path carries `rate`.
+    pub(crate) fn raise(&mut self, rate: f64) {
+        self.bound = self.bound.map(|bound| bound.raised(rate));
     }
 
     /// The share that the path loses whatever is sent.

@@ -42,8 +42,8 @@ pub struct MediaConfig {
     pub silence_seconds: u32,
     /// So many of those who speak are heard in a mix at once.
     pub mixed_talkers: usize,
-    /// While a worker is busy, it lets packets gather for so long, so that more of them leave with one system call; 0 for
-    /// never.
+    /// While a worker is busy, it lets packets gather for half as long, and as long as this where several to each subscriber come
+    /// in the meantime, so that more of them leave with one system call; 0 for never.
     pub gather_microseconds: u32,
     /// Count what each room and each track carries, for `/metrics`. Names of rooms are shown there.
     pub detailed_metrics: bool,
@@ -72,7 +72,7 @@ impl Default for MediaConfig {
             subscribe_bits_per_second: 20_000_000,
             silence_seconds: 30,
             mixed_talkers: 3,
-            gather_microseconds: 2000,
+            gather_microseconds: 4000,
             detailed_metrics: false,
             buffer_bytes: 4 * 1024 * 1024,
         }

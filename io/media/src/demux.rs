@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use trefoil_net::Source;
 use trefoil_peer::{Path, Via};
 
-/// Which of a member's two transports.
+/// Which of a member's transports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Leg {
     Publish,
     Subscribe,
+    Plain,
 }
 
 /// How a datagram arrived.

@@ -117,6 +117,31 @@ impl Media {
         &self.inner.listening
     }
 
+    /// Where a gateway sends its RTP: to the media port, at `wanted` if every address is listened on; `None` if no address of
+    /// that family is.
+    #[must_use]
+    pub fn plain_address(&self, wanted: IpAddr) -> Option<SocketAddr> {
+        let mut alike = self
+            .inner
+            .listening
+            .iter()
+            .filter(|listening| listening.is_ipv4() == wanted.is_ipv4());
+        let listening = alike.next()?;
+        let ip = if listening.ip().is_unspecified() {
+            wanted
+        } else {
+            listening.ip()
+        };
+        Some(SocketAddr::new(ip, listening.port()))
+    }
+
+    /// Whether a gateway is at this remote address: then no other one can be.
+    #[must_use]
+    pub fn has_gateway(&self, remote: SocketAddr) -> bool {
+        let places = self.inner.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.has_gateway(remote)
+    }
+
     /// Asks for something; `false` if too much waits already.
     #[must_use]
     pub fn ask(&self, command: Command) -> bool {

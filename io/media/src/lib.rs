@@ -44,7 +44,6 @@ pub use detail::{RoomReading, TrackReading};
 pub use handle::{Media, Tell};
 pub use meters::{MediaReading, WorkerReading};
 pub use plain::PlainAsk;
-pub use trefoil_net::{SocketOptions, UdpSocket};
 pub use trefoil_peer::PlainKeys;
 pub use trefoil_rtp::Codec;
 pub use trefoil_sfu::{Limit, Source, TrackId};

@@ -46,7 +46,7 @@ impl Worker {
             Ask::View(view) => self.view(member, view),
             Ask::Hear(wish) => self.hear_as(member, wish),
             Ask::Voice(wish) => self.sound_as(member, wish),
-            Ask::Plain(ask) => self.open_plain(member, *ask),
+            Ask::Plain(ask) => self.open_plain(member, &ask),
             Ask::Allow { track, to } => self.allow(member, track, to),
         }
     }

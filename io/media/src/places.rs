@@ -1,6 +1,9 @@
 //! Which worker serves whom: a room's people are on one, until they are too many for it.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+};
 
 use crate::{Ask, Command, RoomKey, spread::home_of};
 
@@ -11,6 +14,9 @@ pub(crate) struct Places {
     /// People of one room that one worker takes before the next one helps.
     share: usize,
     rooms: HashMap<RoomKey, HashMap<u64, u8>>,
+    /// Where the gateways among them are; each alone at its address.
+    gateways: HashMap<(RoomKey, u64), SocketAddr>,
+    taken: HashSet<SocketAddr>,
 }
 
 impl Places {
@@ -19,14 +25,21 @@ impl Places {
             workers,
             share: usize::try_from(share).unwrap_or(usize::MAX).max(1),
             rooms: HashMap::new(),
+            gateways: HashMap::new(),
+            taken: HashSet::new(),
         }
+    }
+
+    /// Whether a gateway is at this remote address.
+    pub(crate) fn has_gateway(&self, remote: SocketAddr) -> bool {
+        self.taken.contains(&remote)
     }
 
     /// The worker that a command is for: whoever enters gets one, whoever leaves gives it back; `None` for those who never
     /// entered.
     pub(crate) fn of(&mut self, command: &Command) -> Option<u8> {
         let (room, participant) = (command.room, command.participant);
-        match command.ask {
+        match &command.ask {
             Ask::Enter { .. } => {
                 let inside = self.rooms.entry(room).or_default();
                 let known = inside.get(&participant).copied();
@@ -35,10 +48,20 @@ impl Places {
                 Some(place)
             }
             Ask::Leave => {
+                if let Some(remote) = self.gateways.remove(&(room, participant)) {
+                    self.taken.remove(&remote);
+                }
                 let inside = self.rooms.get_mut(&room)?;
                 let place = inside.remove(&participant);
                 if inside.is_empty() {
                     self.rooms.remove(&room);
+                }
+                place
+            }
+            Ask::Plain(ask) => {
+                let place = self.rooms.get(&room)?.get(&participant).copied();
+                if place.is_some() && self.taken.insert(ask.remote) {
+                    self.gateways.insert((room, participant), ask.remote);
                 }
                 place
             }
@@ -48,7 +71,6 @@ impl Places {
             | Ask::View(_)
             | Ask::Hear(_)
             | Ask::Voice(_)
-            | Ask::Plain(_)
             | Ask::Allow { .. }
             | Ask::Call { .. } => self.rooms.get(&room)?.get(&participant).copied(),
         }

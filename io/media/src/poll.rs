@@ -155,6 +155,7 @@ impl Worker {
         let proved = match leg {
             Leg::Publish => known.publish.as_mut().map(|leg| &mut leg.at),
             Leg::Subscribe => known.subscribe.as_mut().map(|leg| &mut leg.at),
+            Leg::Plain => None,
         };
         let Some(proved) = proved else { return };
         let known = Known { member, leg, arrival };

@@ -34,12 +34,11 @@ pub(crate) const SOCKET: u64 = 0 << 32;
 pub(crate) const WAKER: u64 = 1 << 32;
 pub(crate) const LISTENER: u64 = 2 << 32;
 pub(crate) const STREAM: u64 = 3 << 32;
-pub(crate) const PLAIN: u64 = 4 << 32;
 
 /// How often the reading is written while something happens.
 const READING_EVERY: Duration = Duration::from_secs(1);
 /// Datagrams taken from a socket before others have their turn.
-pub(crate) const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 64;
 /// What a worker is made of.
 pub(crate) struct WorkerParts {
     pub(crate) number: u8,
@@ -184,7 +183,9 @@ impl Worker {
         if self.now >= next_reading {
             self.write_reading();
         }
-        let wait = self.gather.turned(self.now, self.clock.elapsed());
+        let wait = self
+            .gather
+            .turned(self.now, self.clock.elapsed(), self.outbox.batch.sums());
         if !wait.is_zero() {
             nap(wait);
         }
@@ -197,7 +198,6 @@ impl Worker {
             SOCKET => self.take_datagrams(index),
             LISTENER => self.outbox.streams.accept(index, &self.poller, self.now),
             STREAM => self.take_from_stream(index, event.readable, event.writable),
-            PLAIN => self.take_from_plain(index as u32),
             _ => {
                 self.waker.clear();
                 while let Ok(command) = self.commands.try_recv() {
@@ -337,6 +337,7 @@ impl Worker {
         match known.leg {
             Leg::Publish => self.receive_published(known, path, datagram),
             Leg::Subscribe => self.receive_from_subscriber(known, path, datagram),
+            Leg::Plain => self.receive_plain(known.member, datagram),
         }
     }
 

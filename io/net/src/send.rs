@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use crate::control::{self, Control};
 use crate::name::Name;
+use crate::socket::let_fragment;
 use crate::{Batch, UdpSocket};
 
 /// Messages that can wait, each one datagram or a run of them.
@@ -49,6 +50,8 @@ pub struct Sums {
     pub sent: u64,
     /// Datagrams that were dropped because a send buffer was full or the destination unreachable.
     pub dropped: u64,
+    /// Messages handed to the kernel, each one datagram or a run of them.
+    pub messages: u64,
     /// System calls.
     pub calls: u64,
 }
@@ -219,10 +222,14 @@ impl Sender {
                         .take(taken)
                         .map(|message| message.datagrams as u64);
                     self.sums.sent += sent.sum::<u64>();
+                    self.sums.messages += taken as u64;
                     run.start += taken;
                 }
                 _ => {
                     let error = io::Error::last_os_error();
+                    if matches!(error.raw_os_error(), Some(libc::EMSGSIZE | libc::EINVAL)) {
+                        let_fragment(&fd);
+                    }
                     if may_be_of_another(&error) && tried != Some(run.start) {
                         tried = Some(run.start);
                         continue;
@@ -280,9 +287,10 @@ impl Sender {
             // SAFETY: the header points at the vectors of one datagram; see `send_run`.
             let sent = unsafe { libc::sendmsg(fd, &raw const header, libc::MSG_DONTWAIT) };
             if sent < 0 {
-                self.sums.dropped += 1
+                self.sums.dropped += 1;
             } else {
-                self.sums.sent += 1
+                self.sums.sent += 1;
+                self.sums.messages += 1;
             }
             at += pieces;
         }

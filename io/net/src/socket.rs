@@ -45,6 +45,16 @@ impl UdpSocket {
         let wildcard = address.ip().is_unspecified();
         // Old kernels have no GRO; datagrams then come one by one.
         let _ = set_option(&socket, libc::SOL_UDP, libc::UDP_GRO, 1);
+        if address.is_ipv4() {
+            // As the default does, this sets the bit that forbids routers to fragment. But nothing is fragmented here either
+            // (see `let_fragment`), so the kernel needs no identification for each datagram, which costs 5 % of sending it.
+            set_option(
+                &socket,
+                libc::IPPROTO_IP,
+                libc::IP_MTU_DISCOVER,
+                libc::IP_PMTUDISC_DO,
+            )?;
+        }
         if wildcard && address.is_ipv4() {
             set_option(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         } else if wildcard {
@@ -98,6 +108,27 @@ impl UdpSocket {
             libc::IP_PMTUDISC_OMIT
         };
         set_option(self, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, mode)
+    }
+}
+
+/// A datagram was too large for its path: from now on the kernel fragments what this socket sends, as it does by default,
+/// unless that was asked for otherwise.
+pub(crate) fn let_fragment(socket: &impl AsRawFd) {
+    let (level, name) = (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER);
+    let mut mode: libc::c_int = 0;
+    let mut size = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option's value is one integer, alive for the call, and its size is given.
+    let known = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw mut mode).cast(),
+            &raw mut size,
+        )
+    };
+    if known == 0 && mode == libc::IP_PMTUDISC_DO {
+        let _ = set_option(socket, level, name, libc::IP_PMTUDISC_WANT);
     }
 }
 

@@ -150,3 +150,38 @@ fn what_must_not_be_fragmented_is_refused_where_it_does_not_fit() {
     }
     assert_eq!(batch.sums().dropped, 1);
 }
+
+/// On a path that carries less, what is larger still arrives: fragmented, alone and in a run.
+#[test]
+fn what_does_not_fit_a_path_is_fragmented() {
+    const INSIDE: &str = "TREFOIL_TEST_SMALL_PATH";
+    if std::env::var_os(INSIDE).is_none() {
+        // Once more, where loopback carries 1000 bytes at once.
+        let script =
+            "ip link set lo mtu 1000 up && exec \"$0\" --exact what_does_not_fit_a_path_is_fragmented";
+        let done = std::process::Command::new("unshare")
+            .args(["--net", "--map-root-user", "sh", "-c", script])
+            .arg(std::env::current_exe().unwrap())
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && said.contains("1 passed"), "{done:?}");
+        return;
+    }
+    let (from, to) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    let (mut sender, mut receiver) = (Batch::new(), Batch::new());
+    for _ in 0..2 {
+        for length in [1200, 1200, 900] {
+            sender.send_bytes(from.source(LOOPBACK), to.local(), &vec![1; length]);
+        }
+        sender.flush();
+    }
+    let received = receive(&mut receiver, &to, 6);
+    let lengths: Vec<_> = payloads(&receiver, &received)
+        .iter()
+        .map(|bytes| bytes.len())
+        .collect();
+    assert_eq!(lengths, [1200, 1200, 900, 1200, 1200, 900]);
+    assert_eq!(sender.sums().dropped, 0);
+}

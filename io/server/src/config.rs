@@ -192,7 +192,8 @@ pub enum TopologyConfig {
 pub struct PlainRtpConfig {
     /// Whether administrators may let them in. What they send and receive is in the clear unless keys are given.
     pub enabled: bool,
-    /// The address to send from; loopback keeps everything on this machine.
+    /// Where gateways send to and are sent from, on the media port, if media listens on all addresses. Loopback is for those on
+    /// this machine.
     pub address: IpAddr,
     /// Gateways elsewhere, by address; on this machine they need not be named.
     pub peers: Vec<IpAddr>,

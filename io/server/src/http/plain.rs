@@ -12,7 +12,8 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use trefoil_auth::{Permission, Role};
-use trefoil_media::{Ask, Codec, Command, PlainAsk, PlainKeys, RoomKey, SocketOptions, UdpSocket};
+use trefoil_media::{Ask, Codec, Command, PlainAsk, PlainKeys, RoomKey};
+use trefoil_native::Refusal as Refused;
 use trefoil_room::{Entrance, LeaveReason, ParticipantId, Refusal, check_identity};
 use trefoil_wire::http::{ErrorBody, PlainAnswer, PlainRequest, PlainSrtp};
 
@@ -22,9 +23,6 @@ use super::{
     rooms::inside,
 };
 use crate::shared::{At, Shared};
-
-/// Bytes of a gateway's socket buffers.
-const BUFFER: usize = 128 * 1024;
 
 /// Lets a gateway into a room.
 #[utoipa::path(post, path = "/v1/namespaces/{namespace}/rooms/{room}/plain", tag = "rooms", security(("key" = [])),
@@ -57,16 +55,18 @@ pub(super) async fn enter(
         return Err(Problem::bad_request("packet_ms must be 10, 20, 40 or 60"));
     }
     let keys = request.srtp.as_ref().map(keys).transpose()?;
-    let local = shared.config.plain_rtp.address;
-    let options = SocketOptions {
-        reuse_port: false,
-        buffer_bytes: BUFFER,
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(local, 0), options)
-        .map_err(|error| Problem::bad_request(format!("no socket on {local}: {error}")))?;
-    let answered = socket.local().to_string();
+    let media = shared.media.as_ref().ok_or(Refused::NoMediaServer)?;
+    let address = shared.config.plain_rtp.address;
+    let local = media.plain_address(address).ok_or_else(|| {
+        Problem::bad_request("media.listen has no address of the family of server.plain_rtp.address")
+    })?;
+    if media.has_gateway(remote) {
+        return Err(Problem::bad_request(
+            "another gateway sends from that remote address: give each an address and port of its own",
+        ));
+    }
     let ask = PlainAsk {
-        socket: Arc::new(socket),
+        local,
         remote,
         codec,
         payload_type: request.payload_type,
@@ -76,7 +76,7 @@ pub(super) async fn enter(
     let id = admit(&shared, &admin, (&namespace, &room), request, ask)?;
     let answer = PlainAnswer {
         participant: id.to_string(),
-        local: answered,
+        local: local.to_string(),
     };
     Ok((StatusCode::CREATED, Json(answer)))
 }
@@ -89,7 +89,7 @@ fn admit(
     ask: PlainAsk,
 ) -> Result<ParticipantId, Problem> {
     let Some(media) = &shared.media else {
-        return Err(trefoil_native::Refusal::NoMediaServer.into());
+        return Err(Refused::NoMediaServer.into());
     };
     let (at, now) = (At { shared, host: "" }, shared.now());
     let entrance = Entrance {
@@ -102,7 +102,7 @@ fn admit(
     };
     let (id, key) = inside(shared, admin, namespace, room, |hall| {
         let id = hall.admit_gateway(entrance, &at, now)?;
-        Ok::<_, trefoil_native::Refusal>((id, hall.key()))
+        Ok::<_, Refused>((id, hall.key()))
     })??;
     let told = media.ask(Command {
         room: RoomKey(key),
@@ -115,7 +115,7 @@ fn admit(
     inside(shared, admin, namespace, room, |hall| {
         hall.change(&at, now, |room| room.leave(id, LeaveReason::ServerStopping, now));
     })?;
-    Err(trefoil_native::Refusal::NoMediaServer.into())
+    Err(Refused::NoMediaServer.into())
 }
 
 /// Takes a gateway out of a room.
