@@ -57,11 +57,11 @@ pub struct ApiKey {
 #[error("the token is not valid here and now")]
 pub struct Unauthorized;
 
-/// A token that says `claims`, signed with `secret`.
+/// A token that says `claims`, [`Claims`] or more than these, signed with `secret`.
 ///
 /// # Errors
 /// [`Unauthorized`] where the claims cannot be written as a token.
-pub fn sign(claims: &Claims, secret: &Secret) -> Result<String, Unauthorized> {
+pub fn sign(claims: &impl Serialize, secret: &Secret) -> Result<String, Unauthorized> {
     let key = EncodingKey::from_secret(secret.expose());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).map_err(|_| Unauthorized)
 }

@@ -23,7 +23,7 @@ pub struct Member {
     limit: usize,
     /// How many others are in the room, as far as this one was told.
     others: usize,
-    /// Said while nobody was there.
+    /// Said while nobody was there, or nobody who listens.
     said: VecDeque<String>,
     /// Heard while there was no WebSocket.
     heard: VecDeque<String>,
@@ -67,7 +67,8 @@ impl Member {
     /// # Errors
     /// [`QueueFull`] if nobody is there and too much waits already; it is not kept.
     pub fn say(&mut self, text: String) -> Result<Vec<Act>, QueueFull> {
-        if self.others > 0 {
+        // Whoever has said goodbye hears no offer, which is for the one who comes next.
+        if self.others > 0 && !self.hung_up {
             let mut acts = vec![Act::Say(text)];
             acts.extend(self.listen());
             return Ok(acts);
@@ -120,13 +121,29 @@ impl Member {
         self.tell(Dialect::Labelled.message(&Part::Bye).to_string())
     }
 
+    /// The connection with the media server, which is the other one, is gone: the client makes an offer when it is told
+    /// goodbye, and that is answered.
+    pub fn call_lost(&mut self) -> Vec<Act> {
+        let mut acts = self.left();
+        acts.extend(self.joined());
+        acts
+    }
+
     /// Somebody of this protocol says something.
     pub fn heard(&mut self, text: &str) -> Vec<Act> {
         let part = serde_json::from_str(text).map(|value| Dialect::Labelled.read(value));
-        if matches!(part, Ok(Part::Bye)) {
-            self.hung_up = true;
+        let mut acts = self.tell(text.to_owned());
+        acts.extend(self.note(matches!(part, Ok(Part::Bye))));
+        acts
+    }
+
+    /// The other one has said goodbye, or something else: then it is there still, and what was kept is for it.
+    fn note(&mut self, goodbye: bool) -> Vec<Act> {
+        let was_gone = std::mem::replace(&mut self.hung_up, goodbye);
+        if was_gone && !goodbye {
+            return self.said.drain(..).map(Act::Say).collect();
         }
-        self.tell(text.to_owned())
+        Vec::new()
     }
 
     /// Somebody of another protocol says something.
@@ -135,8 +152,8 @@ impl Member {
         for part in parts {
             match part {
                 Part::Description(_) | Part::Candidate(_) | Part::Removed(_) | Part::Bye => {
-                    self.hung_up |= matches!(part, Part::Bye);
                     acts.extend(self.tell(Dialect::Labelled.message(part).to_string()));
+                    acts.extend(self.note(matches!(part, Part::Bye)));
                 }
                 // These clients know no other words.
                 Part::Other(_) => {}
@@ -216,6 +233,24 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_after_a_goodbye_waits_for_the_one_who_comes_next() {
+        let mut ann = Member::new(1, 4, false);
+        ann.attach();
+        ann.heard(BYE);
+        // The other one's seat is not free yet, but nobody listens there.
+        assert_eq!(ann.say("offer".into()), Ok(vec![]));
+        assert_eq!(ann.left(), []);
+        assert_eq!(ann.take_said(), ["offer"]);
+        ann.joined();
+        ann.heard(BYE);
+        assert_eq!(ann.say("anew".into()), Ok(vec![]));
+        // Who speaks again is there still.
+        let told = vec![Act::Send("back".into()), Act::Say("anew".into())];
+        assert_eq!(ann.heard("back"), told);
+        assert_eq!(ann.say("more".into()), Ok(vec![Act::Say("more".into())]));
+    }
+
+    #[test]
     fn queues_are_bounded_both_ways() {
         let mut ann = Member::new(0, 2, false);
         assert!(ann.say("1".into()).is_ok() && ann.say("2".into()).is_ok());
@@ -260,5 +295,15 @@ mod tests {
         cem.attach();
         cem.heard("one");
         assert_eq!(cem.left(), [Act::Send("one".into()), Act::Send(BYE.into())]);
+    }
+
+    #[test]
+    fn a_lost_call_is_a_goodbye_after_which_what_it_says_is_heard_at_once() {
+        let mut ann = Member::new(1, 4, true);
+        ann.attach();
+        assert_eq!(ann.call_lost(), [Act::Send(BYE.into())]);
+        assert_eq!(ann.say("offer".into()), Ok(vec![Act::Say("offer".into())]));
+        assert_eq!(ann.heard("answer"), [Act::Send("answer".into())]);
+        assert_eq!(ann.call_lost(), [Act::Send(BYE.into())]);
     }
 }

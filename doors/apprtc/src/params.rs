@@ -60,7 +60,8 @@ pub fn page_params(place: Place<'_>, query: &Query) -> Map<String, Value> {
         "ice_server_transports",
         json!(said(query, "tt").unwrap_or_default()),
     );
-    set("include_loopback_js", json!(""));
+    let script = r#"<script src="/js/loopback.js"></script>"#;
+    set("include_loopback_js", json!(if loopback { script } else { "" }));
     set("wss_url", json!(wss_url));
     set("wss_post_url", json!(wss_post_url));
     set("bypass_join_confirmation", json!("false"));

@@ -154,8 +154,10 @@ impl Hall {
         outside: &impl Outside,
         now: Moment,
     ) -> Result<Attachment, Refusal> {
-        self.has_seat(&entrance.identity, false)?;
-        self.may_watch(&entrance)?;
+        self.has_seat(&entrance.identity, None)?;
+        if entrance.hidden {
+            self.may_be_out_of_reach()?;
+        }
         let seat = self.room.join(entrance, now)?;
         // What led to this seat is told to the others; the newcomer is told how it is now.
         self.dispatch(outside, now);
@@ -293,6 +295,9 @@ impl Hall {
                 self.changed = true;
                 self.tell_media_server(to, &event, outside);
                 self.tell_visitors(to, &event);
+                if matches!(event, Event::RoomUpdated(_)) {
+                    self.part_with_visitors(now);
+                }
                 self.deliver(to, event);
             }
             let Some(id) = self.overflowed.pop() else { break };

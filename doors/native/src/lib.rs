@@ -12,6 +12,7 @@ mod outbox;
 mod receive;
 mod refusal;
 mod resume_token;
+mod served;
 mod visitor;
 
 pub use convert::{participant_of, permission_from, role_from, room_of, topology_from, topology_of};
@@ -21,4 +22,5 @@ pub use outbox::{Outbox, OutboxLimits, Overflow};
 pub use receive::opening;
 pub use refusal::{Refusal, close_code};
 pub use resume_token::ResumeToken;
-pub use visitor::{Said, Visitor, Word};
+pub use served::CallWord;
+pub use visitor::{Manner, Said, Visit, Visitor, Word};

@@ -4,17 +4,40 @@ use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
-use trefoil_room::{
-    Audience, Entrance, Event, LeaveReason, Moment, ParticipantId, Refusal as RoomRefusal, Topology,
-};
+use trefoil_room::{Audience, Entrance, Event, LeaveReason, Moment, ParticipantId, Refusal as RoomRefusal};
 use trefoil_wire::{Part, SignalData, relayed};
 
 use crate::{Hall, Outside, Overflow, Refusal};
+
+/// What the protocol of a visitor knows of others in a room whose media goes through a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Manner {
+    /// There is one other, who was there first and calls: the media server.
+    Called,
+    /// There is one other, whom they call: the media server.
+    Calls,
+    /// There are many, all heard in one stream: they call the media server, and come into no room without one.
+    Gathers,
+}
+
+/// A seat that a visitor took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Visit {
+    /// Who sits there.
+    pub id: ParticipantId,
+    /// How many others there are, as they know it: one, where the media server is "the other".
+    pub others: usize,
+    /// Whether media goes through the server.
+    pub served: bool,
+}
 
 /// Where words for a visitor go. It is called while the hall is locked, so it only queues.
 pub trait Visitor: Send + fmt::Debug {
     /// The name of its door.
     fn door(&self) -> &'static str;
+
+    /// What its protocol knows of others.
+    fn manner(&self) -> Manner;
 
     /// Queues a word.
     ///
@@ -30,12 +53,14 @@ pub enum Word {
     Event(Event),
     /// Somebody said something.
     Said(Said),
+    /// The connection with the media server is gone. It waits to be called.
+    CallLost,
 }
 
 /// Something that somebody says, as it was written and in neutral words.
 #[derive(Clone)]
 pub struct Said {
-    /// Who.
+    /// Who; where the media server speaks, the one to whom.
     pub from: ParticipantId,
     /// The name of the door through which it came.
     pub door: &'static str,
@@ -59,43 +84,60 @@ impl fmt::Debug for Said {
 #[derive(Debug)]
 pub(crate) struct Guest {
     visitor: Box<dyn Visitor>,
+    /// Whether the media server was "the other" when they came.
+    pub(crate) served: bool,
     /// What those inside called their last connection to this visitor; an answer must say it again.
     connections: BTreeMap<ParticipantId, String>,
 }
 
-/// How many may be in a room with a visitor: the protocols of other doors think of "the other", and the other is a person.
+/// How many may be in a room with a visitor who meets them directly: the protocols of other doors think of "the other".
 const SEATS: u32 = 2;
+/// There is no such seat.
+const FULL: Refusal = Refusal::Room(RoomRefusal::RoomFull { limit: SEATS });
 /// This door's name.
 const NATIVE: &str = "native";
 /// The longest name of a connection that is remembered, in bytes.
 const CONNECTION_BYTES: usize = 128;
 
 impl Hall {
-    /// Whether `identity` could come in, through this door or (`visiting`) another one.
-    ///
-    /// Where the media server can be "the other" for a visitor, this is what must let more in.
-    pub(crate) fn has_seat(&self, identity: &str, visiting: bool) -> Result<(), Refusal> {
+    /// Whether `identity` could come in, through this door or another one.
+    pub(crate) fn has_seat(&self, identity: &str, visiting: Option<Manner>) -> Result<(), Refusal> {
+        if visiting.is_some() && self.room.view().settings.encrypted {
+            // Their clients cannot read what the others send.
+            return Err(RoomRefusal::RoomEncrypted.into());
+        }
+        if self.is_served() {
+            return Ok(());
+        }
         let others = self
             .room
             .participants()
             .filter(|participant| &*participant.identity != identity);
         let alone = others.count() < SEATS as usize;
-        if !alone && (visiting || !self.visitors.is_empty()) {
-            return Err(Refusal::Room(RoomRefusal::RoomFull { limit: SEATS }));
-        }
-        match self.room.view().topology() {
-            Topology::P2p => Ok(()),
-            through if visiting => Err(Refusal::Room(RoomRefusal::UnsupportedTopology(through))),
-            Topology::Sfu | Topology::Mixed | Topology::Auto => Ok(()),
+        let theirs = !self.visitors.is_empty();
+        match visiting {
+            // Whoever is the third makes a room that may choose go through the server.
+            Some(Manner::Gathers) if theirs => Err(FULL),
+            Some(Manner::Gathers) => Ok(self.room.may_be_served()?),
+            Some(Manner::Called | Manner::Calls) if !alone => {
+                if theirs || self.room.may_be_served().is_err() {
+                    Err(FULL)
+                } else {
+                    Ok(())
+                }
+            }
+            None if !alone && theirs => Err(FULL),
+            Some(Manner::Called | Manner::Calls) | None => Ok(()),
         }
     }
 
-    /// Whether somebody may come in who watches unseen: that needs the media server, which visitors cannot use.
-    pub(crate) fn may_watch(&self, entrance: &Entrance) -> Result<(), Refusal> {
-        if entrance.hidden && !self.visitors.is_empty() {
-            return Err(Refusal::Room(RoomRefusal::RoomFull { limit: SEATS }));
+    /// Whether somebody may come in whom only the media server reaches: not beside visitors who meet others directly.
+    pub(crate) fn may_be_out_of_reach(&self) -> Result<(), Refusal> {
+        if self.is_served() || self.visitors.is_empty() {
+            Ok(())
+        } else {
+            Err(FULL)
         }
-        Ok(())
     }
 
     /// Whether whoever lost the seat `id` may take it again; it may be taken where visitors are.
@@ -103,44 +145,55 @@ impl Hall {
         if self.room.participant(id).is_some() {
             return Ok(());
         }
-        self.has_seat("", false)
+        self.has_seat("", None)
     }
 
-    /// Whether `identity` could come in, through this door or (`visiting`) another one.
+    /// Whether `identity` could come in, through this door or another one.
     ///
     /// # Errors
     /// What [`Hall::join`] or [`Hall::visit`] would refuse.
-    pub fn may_join(&self, identity: &str, visiting: bool, now: Moment) -> Result<(), Refusal> {
+    pub fn may_join(&self, identity: &str, visiting: Option<Manner>, now: Moment) -> Result<(), Refusal> {
         self.has_seat(identity, visiting)?;
         Ok(self.room.may_join(identity, now)?)
     }
 
-    /// Takes a seat for somebody of another door. Who was there before is in [`Hall::room`].
+    /// Takes a seat for somebody of another door. Where media goes through the server, that calls them if they wait for it.
     ///
     /// # Errors
-    /// What the room refuses; `room_full` where two are inside already.
+    /// What the room refuses; `room_full` where two are inside already, each of whom meets the other directly;
+    /// `room_encrypted`; `no_media_server` where there is one and it has too much to do.
     pub fn visit(
         &mut self,
-        entrance: Entrance,
+        mut entrance: Entrance,
         visitor: Box<dyn Visitor>,
         outside: &impl Outside,
         now: Moment,
-    ) -> Result<ParticipantId, Refusal> {
-        self.has_seat(&entrance.identity, true)?;
+    ) -> Result<Visit, Refusal> {
+        let manner = visitor.manner();
+        self.has_seat(&entrance.identity, Some(manner))?;
         if entrance.hidden {
             // Their clients know no other way than to send.
             return Err(Refusal::Room(RoomRefusal::Forbidden("publish")));
         }
-        let seat = self.room.join(entrance, now)?;
+        entrance.served = manner == Manner::Gathers;
+        let id = self.room.join(entrance, now)?.id;
         self.dispatch(outside, now);
-        self.visitors.insert(
-            seat.id,
-            Guest {
-                visitor,
-                connections: BTreeMap::new(),
-            },
-        );
-        Ok(seat.id)
+        let served = self.is_served();
+        let guest = Guest {
+            visitor,
+            served,
+            connections: BTreeMap::new(),
+        };
+        self.visitors.insert(id, guest);
+        if served && manner == Manner::Called {
+            self.call(id, None, outside, now)?;
+        }
+        let others = if served && manner != Manner::Gathers {
+            1
+        } else {
+            self.room.participants().len().saturating_sub(1)
+        };
+        Ok(Visit { id, others, served })
     }
 
     /// Takes a seat for a gateway: its media is the media server's business, and it is told nothing.
@@ -153,21 +206,32 @@ impl Hall {
         outside: &impl Outside,
         now: Moment,
     ) -> Result<ParticipantId, Refusal> {
-        self.has_seat(&entrance.identity, false)?;
+        self.may_be_out_of_reach()?;
         self.room.may_be_served()?;
         let seat = self.room.join(entrance, now)?;
         self.dispatch(outside, now);
         Ok(seat.id)
     }
 
-    /// A visitor says something to everybody else.
+    /// A visitor says something to everybody else; what is about a call, to the media server where that is "the other".
     ///
     /// # Errors
-    /// `forbidden` for words that are no signal, where messages are not allowed.
+    /// `forbidden` for words that are no signal, where messages are not allowed; `no_media_server`.
     pub fn visitor_says(&mut self, said: &Said, outside: &impl Outside, now: Moment) -> Result<(), Refusal> {
         if !self.visitors.contains_key(&said.from) {
             return Ok(());
         }
+        if !self.is_served() {
+            return self.pass_round(said, outside, now);
+        }
+        self.tell_of_call(said, outside, now)?;
+        match said.message() {
+            Some(message) => self.pass_round(&message, outside, now),
+            None => Ok(()),
+        }
+    }
+
+    fn pass_round(&mut self, said: &Said, outside: &impl Outside, now: Moment) -> Result<(), Refusal> {
         let is_message = |part: &Part| matches!(part, Part::Other(_));
         if said.parts.is_empty() || said.parts.iter().any(is_message) {
             self.room.route_message(said.from)?;
@@ -235,7 +299,7 @@ impl Hall {
             guest.connections.insert(me, connection.clone());
         }
         let parts = data.into_parts();
-        if !parts.is_empty() {
+        if !parts.is_empty() && !self.is_served() {
             self.tell(to, Word::Said(spoken(me, parts)));
         }
     }
@@ -260,7 +324,8 @@ impl Hall {
             Audience::Everybody => self.visitors.keys().copied().collect(),
             Audience::Nobody => Vec::new(),
         };
-        for id in concerned {
+        let concerned = concerned.into_iter().filter(|id| self.concerns(*id, to));
+        for id in concerned.collect::<Vec<_>>() {
             self.tell(id, Word::Event(event.clone()));
             if matches!(event, Event::Ended(_)) {
                 self.visitors.remove(&id);
@@ -281,7 +346,14 @@ impl Hall {
         }
     }
 
-    fn tell(&mut self, to: ParticipantId, word: Word) {
+    /// Whether a visitor knows of anybody to whom events for `to` could matter: to most, the media server is all others.
+    fn concerns(&self, visitor: ParticipantId, to: Audience) -> bool {
+        let known = self.visitors.get(&visitor);
+        let gathers = known.is_some_and(|guest| guest.visitor.manner() == Manner::Gathers);
+        gathers || !self.is_served() || matches!(to, Audience::One(_))
+    }
+
+    pub(crate) fn tell(&mut self, to: ParticipantId, word: Word) {
         let Some(guest) = self.visitors.get_mut(&to) else {
             return;
         };

@@ -61,6 +61,10 @@ pub struct Caller {
     held: Vec<Part>,
     /// The other one has hung up already.
     hung_up: bool,
+    /// The other one is the media server.
+    served: bool,
+    /// The page has hung up, and has not called since.
+    over: bool,
 }
 
 impl Caller {
@@ -75,6 +79,8 @@ impl Caller {
             prepared: false,
             held: Vec::new(),
             hung_up: false,
+            served: false,
+            over: false,
         }
     }
 
@@ -139,7 +145,10 @@ impl Caller {
         let parts = match content.as_text() {
             // Of no use to anybody but a page like this.
             Some(GOT_MEDIA) => Vec::new(),
-            Some(BYE) => vec![Part::Bye],
+            Some(BYE) => {
+                self.over = true;
+                vec![Part::Bye]
+            }
             Some(_) | None => content
                 .to_json()
                 .map(|content| Dialect::Labelled.read(content))
@@ -154,14 +163,19 @@ impl Caller {
         } else {
             Vec::new()
         };
-        acts.push(Act::Say { packet, parts });
+        self.over &= !begins;
+        // The media server needs no camera to call, and everybody else is no business of this page.
+        if !self.served || content.as_text() != Some(GOT_MEDIA) {
+            acts.push(Act::Say { packet, parts });
+        }
         acts.extend(released);
         acts
     }
 
-    /// The seat is taken, beside `others`.
-    pub fn entered(&mut self, others: usize) -> Vec<Act> {
+    /// The seat is taken, beside `others`; `served` where the other one is the media server, which calls.
+    pub fn entered(&mut self, others: usize, served: bool) -> Vec<Act> {
         self.inside = true;
+        self.served = served;
         self.calls = others == 0;
         let Some(room) = self.room.clone() else {
             return Vec::new();
@@ -180,15 +194,16 @@ impl Caller {
         acts
     }
 
-    /// There is no seat beside `others`.
-    pub fn refused(&mut self, others: usize) -> Vec<Act> {
+    /// There is no seat, since there are `others` or because of something else.
+    pub fn refused(&mut self, others: Result<u32, String>) -> Vec<Act> {
         let Some(room) = self.room.take() else {
             return Vec::new();
         };
-        vec![
-            log(format!("Room {} now has {others} client(s)", shown(&room))),
-            emit("full", [room]),
-        ]
+        let why = match others {
+            Ok(others) => format!("Room {} now has {others} client(s)", shown(&room)),
+            Err(why) => why,
+        };
+        vec![log(why), emit("full", [room])]
     }
 
     /// Somebody came. `kin`: through this door too, so they say for themselves when they have their camera.
@@ -220,6 +235,17 @@ impl Caller {
             self.calls = true;
             acts.push(emit("created", [room, Datum::text(&self.id)]));
         }
+        acts
+    }
+
+    /// The connection with the media server is gone. The page makes another, if it has not hung up itself: to it, the other
+    /// one is gone and somebody came who waits to be called.
+    pub fn call_lost(&mut self) -> Vec<Act> {
+        if self.over {
+            return Vec::new();
+        }
+        let mut acts = self.left(0);
+        acts.extend(self.joined(false));
         acts
     }
 

@@ -41,7 +41,7 @@ fn logged(acts: &[Act]) -> Vec<String> {
 fn inside(others: usize) -> Caller {
     let mut caller = Caller::new("me");
     caller.receive(packet("create or join", &[json!("foo")]), &[]);
-    caller.entered(others);
+    caller.entered(others, false);
     caller
 }
 
@@ -58,7 +58,7 @@ fn the_first_creates_and_hears_of_the_second() {
     let acts = caller.receive(packet("create or join", &[json!("foo")]), &[]);
     assert_eq!(logged(&acts), ["Received request to create or join room foo"]);
     assert_eq!(acts.last(), Some(&Act::Enter("foo".into())));
-    let acts = caller.entered(0);
+    let acts = caller.entered(0, false);
     assert_eq!(
         logged(&acts),
         ["Room foo now has 0 client(s)", "Client ID me created room foo"]
@@ -74,14 +74,14 @@ fn the_first_creates_and_hears_of_the_second() {
 fn the_second_joins_and_is_ready_once_and_the_third_is_told_that_it_is_full() {
     let mut second = Caller::new("me");
     second.receive(packet("create or join", &[json!("foo")]), &[]);
-    let acts = second.entered(1);
+    let acts = second.entered(1, false);
     assert_eq!(
         heard(&acts),
         [json!(["joined", "foo", "me"]), json!(["ready", "foo"])]
     );
     let mut third = Caller::new("me");
     third.receive(packet("create or join", &[json!("foo")]), &[]);
-    let acts = third.refused(2);
+    let acts = third.refused(Ok(2));
     assert_eq!(logged(&acts), ["Room foo now has 2 client(s)"]);
     assert_eq!(heard(&acts), [json!(["full", "foo"])]);
     assert!(!third.is_inside());
@@ -93,7 +93,7 @@ fn a_room_may_have_any_name_and_none() {
         let mut caller = Caller::new("me");
         let acts = caller.receive(packet("create or join", std::slice::from_ref(&name)), &[]);
         assert_eq!(acts.last(), Some(&Act::Enter(room.into())));
-        assert_eq!(heard(&caller.entered(0)), [json!(["created", name, "me"])]);
+        assert_eq!(heard(&caller.entered(0, false)), [json!(["created", name, "me"])]);
     }
     for odd in [json!(""), json!("a b"), json!({"a": [1]}), json!("é😀")] {
         let acts = Caller::new("me").receive(packet("create or join", std::slice::from_ref(&odd)), &[]);
@@ -222,4 +222,61 @@ fn what_a_page_says_is_translated_and_kept_as_it_is() {
 fn addresses_are_told_to_those_who_ask() {
     let acts = Caller::new("me").receive(packet("ipaddr", &[]), &["192.0.2.1".into()]);
     assert_eq!(heard(&acts), [json!(["ipaddr", "192.0.2.1"])]);
+}
+
+/// Somebody to whom the media server is the other one.
+fn served() -> Caller {
+    let mut caller = Caller::new("me");
+    caller.receive(packet("create or join", &[json!("foo")]), &[]);
+    let acts = caller.entered(1, true);
+    assert_eq!(
+        heard(&acts),
+        [json!(["joined", "foo", "me"]), json!(["ready", "foo"])]
+    );
+    caller
+}
+
+fn says(caller: &mut Caller, what: Value) -> Vec<Act> {
+    caller.receive(packet("message", &[what]), &[])
+}
+
+#[test]
+fn the_media_servers_offer_waits_for_the_camera_and_nobody_else_hears_of_that() {
+    let mut caller = served();
+    assert_eq!(caller.heard_parts(&[offer()]), []);
+    let acts = says(&mut caller, json!("got user media"));
+    assert_eq!(
+        heard(&acts),
+        [json!(["message", {"type": "offer", "sdp": "v=0"}])]
+    );
+    assert!(!acts.iter().any(|act| matches!(act, Act::Say { .. })));
+    let acts = says(&mut caller, json!({"type": "answer", "sdp": "v=1"}));
+    assert!(matches!(acts.last(), Some(Act::Say { .. })));
+}
+
+#[test]
+fn a_page_whose_call_is_lost_is_made_to_call_anew_unless_it_has_hung_up() {
+    let mut caller = served();
+    let anew = [
+        json!(["message", "bye"]),
+        json!(["bye"]),
+        json!(["created", "foo", "me"]),
+        json!(["join", "foo"]),
+        json!(["ready", "foo"]),
+        json!(["message", "got user media"]),
+    ];
+    assert_eq!(heard(&caller.call_lost()), anew);
+    says(&mut caller, json!("bye"));
+    assert_eq!(caller.call_lost(), []);
+    says(&mut caller, json!({"type": "offer", "sdp": "v=2"}));
+    assert_eq!(heard(&caller.call_lost()), anew);
+}
+
+#[test]
+fn a_page_that_is_not_let_in_is_told_why() {
+    let mut caller = Caller::new("me");
+    caller.receive(packet("create or join", &[json!("foo")]), &[]);
+    let acts = caller.refused(Err("the room is locked".into()));
+    assert_eq!(logged(&acts), ["the room is locked"]);
+    assert_eq!(heard(&acts), [json!(["full", "foo"])]);
 }

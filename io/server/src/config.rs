@@ -343,7 +343,11 @@ impl ServerConfig {
         let how = "add an API key to the configuration (keys = [{ key = \"main\", secret = \"...\" }]), then make join \
                    tokens with `trefoil token` or POST /v1/tokens";
         let doors = &self.doors;
-        let own = [&doors.apprtc.listen, &doors.devices.listen];
+        let own = [
+            &doors.apprtc.listen,
+            &doors.devices.listen,
+            &doors.dotvoice.listen,
+        ];
         let own = own.into_iter().flatten().flatten().chain(&doors.socketio.listen);
         let mut all = self.listen.iter().chain(own);
         if let Some(address) = all.find(|address| !address.ip().is_loopback()) {

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use trefoil_native::{Hall, HallSettings, Outside, Refusal, ResumeToken};
 use trefoil_room::{
     Directory, DirectoryLimits, IdSource, LeaveReason, Moment, NamespaceView, Refusal as RoomRefusal, Room,
-    RoomSettings, RoomView, Rules,
+    RoomSettings, RoomView, Rules, SettingsChange, Topology,
 };
 
 /// How every new hall is set up.
@@ -80,21 +80,27 @@ impl Halls {
         Some((view.namespace.to_string(), view.name.to_string()))
     }
 
-    /// Does something in the hall by that name, which is made if joining may do so.
+    /// Does something in the hall by that name, which is made if joining may do so; of this topology, if that matters.
     pub(crate) fn enter<T>(
         &self,
         namespace: &str,
         room: &str,
+        topology: Option<Topology>,
         now: Moment,
         mut act: impl FnMut(&mut Hall) -> T,
     ) -> Result<(Arc<HallCell>, T), Refusal> {
         let create = self.defaults.create_on_join;
+        let change = SettingsChange {
+            topology: topology.filter(|wanted| self.defaults.rules.may_be(*wanted).is_ok()),
+            ..SettingsChange::default()
+        };
+        let settings = self.defaults.room.after(change);
         loop {
             let cell = {
                 let mut directory = lock(&self.directory);
                 directory
                     .enter(namespace, room, create, now, |space, room| {
-                        self.make(space, room, now)
+                        self.make(space, room, settings, now)
                     })?
                     .clone()
             };
@@ -176,7 +182,13 @@ impl Halls {
         }
     }
 
-    fn make(&self, namespace: Arc<str>, name: Arc<str>, now: Moment) -> Arc<HallCell> {
+    fn make(
+        &self,
+        namespace: Arc<str>,
+        name: Arc<str>,
+        settings: RoomSettings,
+        now: Moment,
+    ) -> Arc<HallCell> {
         let (key, seed) = {
             let mut seeds = lock(&self.seeds);
             let mut seed = [0; 32];
@@ -188,7 +200,7 @@ impl Halls {
         let view = RoomView {
             namespace,
             name,
-            settings: self.defaults.room,
+            settings,
             crowded: false,
         };
         let room = Room::new(view, self.defaults.rules, seed, now);
@@ -322,8 +334,9 @@ impl Halls {
         loop {
             let (cell, made) = {
                 let mut directory = lock(&self.directory);
-                let (cell, made) =
-                    directory.declare_room(namespace, room, |space, room| self.make(space, room, now))?;
+                let (cell, made) = directory.declare_room(namespace, room, |space, room| {
+                    self.make(space, room, self.defaults.room, now)
+                })?;
                 (cell.clone(), made)
             };
             if let Some(done) = self.act(&cell, &mut act) {

@@ -19,7 +19,9 @@ pub use config::{
     HeartbeatConfig, IceConfig, IceServers, KeyConfig, LimitsConfig, PlainRtpConfig, RoomsConfig,
     ServerConfig, TokensConfig, TopologyConfig,
 };
-pub use doors::{AppRtcConfig, DevicesConfig, DoorName, DoorSign, DoorsConfig, SocketIoConfig};
+pub use doors::{
+    AppRtcConfig, DevicesConfig, DoorName, DoorSign, DoorsConfig, DotVoiceConfig, SocketIoConfig,
+};
 pub use http::openapi;
 pub use media::MediaLink;
 pub use server::Server;

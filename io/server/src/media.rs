@@ -8,11 +8,11 @@ use trefoil_media::{
     Ask, Command, HearWish, Limit, Media, MuteState, Notice, Rights, RoomKey, Source, Told, TrackId,
     ViewWish, VoiceWish,
 };
-use trefoil_native::MediaWord;
+use trefoil_native::{CallWord, MediaWord};
 use trefoil_room::{Participant, ParticipantId};
 use trefoil_wire::{
-    HeardAs, LimitedBy, MediaAsk, PublishedTrack, Reception, Refused, ServerMessage, Speaker, TrackKind,
-    TrackPlace, TrackReception, TrackSource, Transport,
+    Description, DescriptionKind, HeardAs, LimitedBy, MediaAsk, PublishedTrack, Reception, Refused,
+    ServerMessage, Speaker, TrackKind, TrackPlace, TrackReception, TrackSource, Transport,
 };
 
 use crate::shared::{At, Shared};
@@ -129,18 +129,63 @@ fn factor(percent: u16) -> f32 {
 pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
     while let Some(Notice { room, to, told }) = notices.recv().await {
         let lasts = !matches!(told, Told::Speakers(_) | Told::Reception(_) | Told::TalksMuted);
-        let Some(message) = message(told, &shared) else {
-            continue;
-        };
         let (to, now) = (to.map(ParticipantId::from_number), shared.now());
         let at = At {
             shared: &shared,
             host: "",
         };
+        if let (Some(to), Some(word)) = (to, call_word(&told)) {
+            let mut taken = false;
+            shared
+                .halls
+                .with_key(room.0, |hall| taken = hall.call_says(to, word, &at, now));
+            if taken {
+                continue;
+            }
+        }
+        let Some(message) = message(told, &shared) else {
+            continue;
+        };
         shared
             .halls
             .with_key(room.0, |hall| hall.pass_on(to, &message, lasts, &at, now));
     }
+}
+
+/// What it means to somebody who came through another door, whose one connection this can only be about.
+fn call_word(told: &Told) -> Option<CallWord> {
+    match told {
+        Told::Called {
+            description,
+            is_offer,
+        } => Some(CallWord::Says(Description {
+            kind: if *is_offer {
+                DescriptionKind::Offer
+            } else {
+                DescriptionKind::Answer
+            },
+            sdp: description.clone(),
+        })),
+        Told::Lost(_) => Some(CallWord::Lost),
+        Told::Refused {
+            of: "call" | "answer",
+            forbidden,
+            ..
+        } => Some(CallWord::Refused(refused_as(*forbidden))),
+        Told::Published { .. }
+        | Told::Offer { .. }
+        | Told::Tracks { .. }
+        | Told::Slots(_)
+        | Told::Speakers(_)
+        | Told::Needed { .. }
+        | Told::Reception(_)
+        | Told::Refused { .. }
+        | Told::TalksMuted => None,
+    }
+}
+
+const fn refused_as(forbidden: bool) -> &'static str {
+    if forbidden { "forbidden" } else { "unusable_sdp" }
 }
 
 fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
@@ -171,7 +216,7 @@ fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
         },
         Told::Reception(reception) => ServerMessage::Reception(reception_of(&reception)),
         Told::Refused { of, why, forbidden } => {
-            let code = if forbidden { "forbidden" } else { "unusable_sdp" };
+            let code = refused_as(forbidden);
             shared.metrics.refused(code);
             ServerMessage::Refused(Refused {
                 of: Some(of.to_owned()),
@@ -180,6 +225,7 @@ fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
                 retry_after_seconds: None,
             })
         }
+        // Our own clients do not ask for that.
         Told::Called { .. } => return None,
         Told::TalksMuted => ServerMessage::TalkingMuted,
         Told::Lost("publish") => ServerMessage::MediaLost {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use prometheus_client::registry::Registry;
+use serde::Serialize;
 use tokio::{sync::watch, time::Instant};
 use trefoil_auth::{ApiKey, Claims, Role, Secret, sign, turn_password, turn_username, verify};
 use trefoil_media::Media;
@@ -149,8 +150,8 @@ impl Shared {
         }
     }
 
-    /// What a guest's token would say; only development mode has guests.
-    fn guest(
+    /// What a guest's token says; only development mode has guests.
+    pub(crate) fn guest(
         &self,
         namespace: Option<String>,
         room: Option<String>,
@@ -184,10 +185,15 @@ impl Shared {
 
     /// A token that says `claims`, signed by the key that they name.
     pub(crate) fn sign(&self, claims: &Claims) -> Result<String, Refusal> {
+        self.sign_as(&claims.iss, claims)
+    }
+
+    /// A token that says `claims`, which name `issuer`, signed by the key of that name.
+    pub(crate) fn sign_as(&self, issuer: &str, claims: &impl Serialize) -> Result<String, Refusal> {
         let key = self
             .keys
             .iter()
-            .find(|key| key.key == claims.iss)
+            .find(|key| key.key == issuer)
             .ok_or(Refusal::Unauthorized)?;
         sign(claims, &key.secret).map_err(|_| Refusal::Unauthorized)
     }

@@ -11,109 +11,18 @@ mod support;
 
 use std::net::SocketAddr;
 
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use support::{Answer, Client, PATIENCE, eio::Line, get, http, metric, start, start_with_keys, token};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{
-    WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest},
+use serde_json::json;
+use support::{
+    Client,
+    collider::{Collider, join, post, result},
+    eio::Line,
+    get, http, metric, start, start_with_keys, token,
 };
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use trefoil_server::Server;
 
 const OFFER: &str = r#"{"type":"offer","sdp":"v=0\r\n"}"#;
 const ANSWER: &str = r#"{"type":"answer","sdp":"v=1\r\n"}"#;
-
-async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
-    let answer = http(
-        address,
-        "POST",
-        path,
-        "content-type: text/plain; charset=utf-8\r\n",
-        body,
-    )
-    .await;
-    assert_eq!(answer.status, 200, "{path}: {answer:?}");
-    answer
-}
-
-/// Joins, and gives the parameters.
-async fn join(address: SocketAddr, room: &str) -> Value {
-    let answer = post(address, &format!("/join/{room}"), "").await;
-    assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
-    let body = answer.json();
-    assert_eq!(body["result"], "SUCCESS", "{body}");
-    body["params"].clone()
-}
-
-async fn result(address: SocketAddr, path: &str, body: &str) -> String {
-    post(address, path, body).await.json()["result"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
-/// A client at Collider's WebSocket.
-struct Collider(WebSocketStream<TcpStream>);
-
-impl Collider {
-    async fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        // No Origin, as native clients send none.
-        let request = format!("ws://{address}/collider/ws")
-            .into_client_request()
-            .unwrap();
-        Self(client_async(request, stream).await.unwrap().0)
-    }
-
-    async fn registered(address: SocketAddr, room: &str, client: &str) -> Self {
-        let mut line = Self::open(address).await;
-        line.register(room, client).await;
-        line
-    }
-
-    async fn register(&mut self, room: &str, client: &str) {
-        self.send(&json!({"cmd": "register", "roomid": room, "clientid": client}).to_string())
-            .await;
-    }
-
-    async fn send(&mut self, text: &str) {
-        self.0.send(Message::text(text)).await.unwrap();
-    }
-
-    async fn say(&mut self, text: &str) {
-        self.send(&json!({"cmd": "send", "msg": text}).to_string()).await;
-    }
-
-    /// The next message, both fields of it; `None` once it is closed.
-    async fn next(&mut self) -> Option<Value> {
-        loop {
-            match timeout(PATIENCE, self.0.next())
-                .await
-                .expect("nothing more comes")
-            {
-                Some(Ok(Message::Text(text))) => {
-                    assert!(text.ends_with('\n'), "{text}");
-                    return Some(serde_json::from_str(&text).unwrap());
-                }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
-                Some(Ok(_)) => {}
-            }
-        }
-    }
-
-    async fn hears(&mut self, text: &str) {
-        assert_eq!(self.next().await.unwrap(), json!({"msg": text, "error": ""}));
-    }
-
-    /// Is told this fault, and closed.
-    async fn fails(mut self, words: &str) {
-        let told = self.next().await.unwrap();
-        assert_eq!(told["msg"], "");
-        assert!(told["error"].as_str().unwrap().starts_with(words), "{told}");
-        assert!(self.next().await.is_none());
-    }
-}
 
 async fn quick() -> Server {
     start(|config| config.doors.apprtc.absent_seconds = 0.3).await
@@ -121,7 +30,12 @@ async fn quick() -> Server {
 
 /// Waits until nobody is in any room.
 async fn until_empty(address: SocketAddr) {
-    while metric(address, "trefoil_participants").await != 0 {
+    until_inside(address, 0).await;
+}
+
+/// Waits until so many are in rooms.
+async fn until_inside(address: SocketAddr, people: u64) {
+    while metric(address, "trefoil_participants").await != people {
         tokio::task::yield_now().await;
     }
 }
@@ -241,6 +155,71 @@ async fn a_seat_is_free_soon_after_its_websocket_is_gone() {
         result(at, &format!("/message/ghosts/{id}"), OFFER).await,
         "UNKNOWN_ROOM"
     );
+}
+
+#[tokio::test]
+async fn a_closed_tab_frees_its_seat_at_once_and_the_next_one_is_offered_a_call() {
+    // Nobody is away for long enough to lose the seat otherwise.
+    let server = start(|config| config.doors.apprtc.absent_seconds = 1e5).await;
+    let at = server.listening();
+    let ann = join(at, "tabs").await;
+    let ann_says = format!("/message/tabs/{}", ann["client_id"].as_str().unwrap());
+    let mut ann_line = Collider::registered(at, "tabs", ann["client_id"].as_str().unwrap()).await;
+    result(at, &ann_says, OFFER).await;
+    let going = || CloseFrame {
+        code: CloseCode::Away,
+        reason: "".into(),
+    };
+    let bye = r#"{"type":"bye"}"#;
+    for says_goodbye in [false, true] {
+        let bob = join(at, "tabs").await;
+        assert_eq!(bob["messages"], json!([OFFER]), "{says_goodbye}");
+        let mut bob_line = Collider::registered(at, "tabs", bob["client_id"].as_str().unwrap()).await;
+        bob_line.say(ANSWER).await;
+        ann_line.hears(ANSWER).await;
+        if says_goodbye {
+            bob_line.say(bye).await;
+        } else {
+            bob_line.0.close(Some(going())).await.unwrap();
+        }
+        ann_line.hears(bye).await;
+        // She offers a call to whoever comes next, while Bob's seat may not be free yet.
+        result(at, &ann_says, OFFER).await;
+        if says_goodbye {
+            bob_line.0.close(Some(going())).await.unwrap();
+        }
+        until_inside(at, 1).await;
+    }
+    assert_eq!(join(at, "tabs").await["messages"], json!([OFFER]));
+}
+
+#[tokio::test]
+async fn a_client_that_wants_to_hear_itself_has_the_room_for_itself_and_its_echo() {
+    let server = start(|_| ()).await;
+    let at = server.listening();
+    let ann = join(at, "loop?debug=loopback").await;
+    assert_eq!(
+        (&ann["is_loopback"], &ann["is_initiator"]),
+        (&json!("true"), &json!("true"))
+    );
+    assert_eq!(
+        ann["include_loopback_js"],
+        r#"<script src="/js/loopback.js"></script>"#
+    );
+    let full = json!({"result": "FULL", "params": {"messages": []}});
+    assert_eq!(post(at, "/join/loop", "").await.json(), full);
+    assert_eq!(post(at, "/join/loop?debug=loopback", "").await.json(), full);
+    let id = ann["client_id"].as_str().unwrap();
+    assert_eq!(result(at, &format!("/message/loop/{id}"), OFFER).await, "SUCCESS");
+    let mut line = Collider::registered(at, "loop", id).await;
+    // What the web client's loopback.js does: it hears the offer, and says it again as an answer.
+    let mut echo = Collider::registered(at, "loop", "loopback_client_id").await;
+    echo.hears(OFFER).await;
+    echo.say(ANSWER).await;
+    line.hears(ANSWER).await;
+    assert_eq!(post(at, "/join/loop", "").await.json(), full);
+    post(at, &format!("/leave/loop/{id}"), "").await;
+    drop((line, echo));
 }
 
 #[tokio::test]

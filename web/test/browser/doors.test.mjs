@@ -57,12 +57,15 @@ test('two pages of the codelab: Chromium calls Firefox, hangs up, and is called 
   await meet(ann, fox);
 });
 
-test('two pages of AppRTC: Firefox calls Chromium over TURN credentials of ours, and a third finds the room full', async (t) => {
+test('two pages of AppRTC: Firefox calls Chromium over TURN credentials of ours, a third finds the room full, and after a closed tab the next one is called', async (t) => {
   const fox = await at(t, firefox, FOX, 'apprtc/', 'apprtc1');
   await logs(fox, '"type":"offer"');
   const ann = await at(t, chromium, RED, 'apprtc/', 'apprtc1');
   await meet(fox, ann);
   await logs(await at(t, chromium, RED, 'apprtc/', 'apprtc1'), 'the room is full');
+  await ann.page.close();
+  await logs(fox, '<- {"type":"bye"}');
+  await meet(fox, await at(t, chromium, RED, 'apprtc/', 'apprtc1'));
 });
 
 test('a browser calls a device, and calls again', async (t) => {

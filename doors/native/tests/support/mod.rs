@@ -16,12 +16,17 @@ use trefoil_auth::Role;
 use trefoil_native::{
     Attachment, Guard, GuardLimits, Hall, HallSettings, MediaWord, Outside, Refusal, ResumeToken, Taken,
 };
-use trefoil_room::{Entrance, Moment, ParticipantId, Room, RoomSettings, RoomView, Rules, Topology};
+use trefoil_room::{
+    Entrance, Moment, ParticipantId, Room, RoomSettings, RoomView, Rules, SettingsChange, Topology,
+};
 use trefoil_wire::{ClientMessage, IceServer};
 
-/// Gives the same ICE servers to all and remembers what was refused.
+/// Gives the same ICE servers to all and remembers what was refused, and what the media server was asked.
 #[derive(Default)]
-pub struct World(pub RefCell<Vec<&'static str>>);
+pub struct World(pub RefCell<Vec<&'static str>>, pub RefCell<Vec<Asked>>);
+
+/// What the media server was asked for by, or because of, somebody.
+pub type Asked = (ParticipantId, MediaWord<'static>);
 
 impl Outside for World {
     fn ice_servers(&self, identity: &str) -> (Vec<IceServer>, u64) {
@@ -39,7 +44,14 @@ impl Outside for World {
         self.0.borrow_mut().push(code);
     }
 
-    fn media(&self, _room: u64, _of: ParticipantId, _word: MediaWord<'_>) -> bool {
+    fn media(&self, _room: u64, of: ParticipantId, word: MediaWord<'_>) -> bool {
+        let word = match word {
+            MediaWord::Is(..) => return true,
+            MediaWord::Gone => MediaWord::Gone,
+            MediaWord::Calls(offer) => MediaWord::Calls(offer),
+            MediaWord::Asks(ask) => MediaWord::Asks(ask),
+        };
+        self.1.borrow_mut().push((of, word));
         true
     }
 }
@@ -57,6 +69,16 @@ pub struct Person {
     pub joined: Value,
 }
 
+const SETTINGS: HallSettings = HallSettings {
+    key: 5,
+    outbox: trefoil_native::OutboxLimits {
+        messages: 8,
+        bytes: 4096,
+    },
+    window_seconds: 30,
+    heartbeat_seconds: 10,
+};
+
 impl Scene {
     pub fn new() -> Self {
         let settings = RoomSettings {
@@ -73,21 +95,31 @@ impl Scene {
             crowded: false,
         };
         let room = Room::new(view, Rules::default(), [3; 32], Moment::default());
-        let outbox = trefoil_native::OutboxLimits {
-            messages: 8,
-            bytes: 4096,
-        };
-        let settings = HallSettings {
-            key: 5,
-            outbox,
-            window_seconds: 30,
-            heartbeat_seconds: 10,
-        };
         Self {
-            hall: Hall::new(room, settings),
+            hall: Hall::new(room, SETTINGS),
             world: World::default(),
             now: Moment::default(),
         }
+    }
+
+    /// A room that is set up so, on a server that has a media server.
+    pub fn with(settings: SettingsChange) -> Self {
+        let mut scene = Self::new();
+        let rules = Rules {
+            media_server: true,
+            ..Rules::default()
+        };
+        let room = Room::new(scene.hall.room().view().clone(), rules, [3; 32], scene.now);
+        scene.hall = Hall::new(room, SETTINGS);
+        scene
+            .hall
+            .change(&scene.world, scene.now, |room| room.configure(settings));
+        scene
+    }
+
+    /// What the media server was asked since this was last asked.
+    pub fn asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.world.1.borrow_mut())
     }
 
     pub fn person(&mut self, at: Attachment) -> Person {

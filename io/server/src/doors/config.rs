@@ -11,7 +11,7 @@ use trefoil_room::check_room_name;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DoorsConfig {
-    /// The doors that are open: `socketio`, `apprtc`, `devices`. Where this is left out, all are in development mode and none
+    /// The doors that are open: `socketio`, `apprtc`, `devices`, `dotvoice`. Where this is left out, all are in development mode and none
     /// otherwise.
     #[schemars(with = "Vec<String>")]
     pub enabled: Option<Vec<DoorName>>,
@@ -24,6 +24,8 @@ pub struct DoorsConfig {
     pub apprtc: AppRtcConfig,
     /// signaling-server and signaling-devices.
     pub devices: DevicesConfig,
+    /// DotVoice.
+    pub dotvoice: DotVoiceConfig,
 }
 
 /// A door by its name.
@@ -36,6 +38,8 @@ pub enum DoorName {
     Apprtc,
     /// signaling-server and signaling-devices.
     Devices,
+    /// DotVoice.
+    Dotvoice,
 }
 
 /// Socket.IO with the events of the WebRTC codelab, at `/socket.io/` of `server.listen`.
@@ -126,6 +130,30 @@ impl Default for DevicesConfig {
     }
 }
 
+/// DotVoice: voice rooms in which everybody hears one mixed stream. Its clients always have a token.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DotVoiceConfig {
+    /// Addresses (`ip:port`) for it alone; where this is left out, port 10000 beside `server.listen`.
+    #[schemars(with = "Vec<SocketAddr>")]
+    pub listen: Option<Vec<SocketAddr>>,
+    /// Whether `POST /api/generateTestToken` makes tokens for whoever shows the name and the secret of an API key, as the
+    /// test application does. In development mode it makes them for everybody.
+    pub test_tokens: bool,
+    /// Who says nothing for so long, not even `keeplive`, is gone, in seconds; the clients say it every 20.
+    pub silent_seconds: f64,
+}
+
+impl Default for DotVoiceConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            test_tokens: false,
+            silent_seconds: 45.0,
+        }
+    }
+}
+
 impl DoorsConfig {
     /// Whether a door is open.
     pub(crate) fn is_open(&self, door: DoorName, development: bool) -> bool {
@@ -155,6 +183,7 @@ impl DoorsConfig {
         for (name, seconds) in [
             ("doors.apprtc.absent_seconds", self.apprtc.absent_seconds),
             ("doors.devices.silent_seconds", self.devices.silent_seconds),
+            ("doors.dotvoice.silent_seconds", self.dotvoice.silent_seconds),
         ] {
             ensure!(
                 (0.01..=1e6).contains(&seconds),

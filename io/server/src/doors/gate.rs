@@ -13,7 +13,7 @@ use crate::{
     accept::Remote,
     addresses::Permit,
     config::seconds,
-    http::{Problem, admit, complete},
+    http::{HostName, Problem, admit, complete},
     shared::Shared,
 };
 
@@ -115,6 +115,26 @@ pub(super) fn count(
     } else {
         Ok(Some(permit))
     }
+}
+
+/// Whether the client came over TLS: by the name that the certificate is for, or as a trusted proxy says.
+pub(super) fn is_secure(
+    shared: &Shared,
+    host: &HostName,
+    remote: Option<&Remote>,
+    headers: &HeaderMap,
+) -> bool {
+    let public = shared
+        .config
+        .public_url
+        .as_deref()
+        .and_then(|url| url.strip_prefix("https://"));
+    let named = public.is_some_and(|public| public.trim_end_matches('/') == &*host.authority);
+    let trusted = remote.is_some_and(|remote| shared.proxies.trust(remote.address.ip()));
+    let said = headers
+        .get("x-forwarded-proto")
+        .is_some_and(|scheme| scheme == "https");
+    named || trusted && said
 }
 
 /// The value of `name` in a query, with escapes read.

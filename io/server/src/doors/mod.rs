@@ -3,6 +3,7 @@
 mod apprtc;
 mod config;
 mod devices;
+mod dotvoice;
 mod gate;
 mod listen;
 mod socketio;
@@ -19,7 +20,7 @@ use axum::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::shared::Shared;
-pub use config::{AppRtcConfig, DevicesConfig, DoorName, DoorsConfig, SocketIoConfig};
+pub use config::{AppRtcConfig, DevicesConfig, DoorName, DoorsConfig, DotVoiceConfig, SocketIoConfig};
 
 /// Where a door can be found, as the start-up lines say it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +73,13 @@ impl Doors {
             doors.anywhere = Some(routers.anywhere);
             let paths = "any WebSocket with ?pc or ?app, /device and /devices";
             doors.add(devices::DOOR, paths, routers.main, listeners, &routers.alone);
+        }
+        if wanted(DoorName::Dotvoice) {
+            let router = dotvoice::router(shared);
+            let listeners =
+                listen::bind_beside(&shared.config, config.dotvoice.listen.as_deref(), 10_000).await?;
+            let paths = "/api/generateTestToken and /dotvoice";
+            doors.add(dotvoice::DOOR, paths, router.clone(), listeners, &router);
         }
         for sign in &doors.signs {
             // Shown before anything is counted.

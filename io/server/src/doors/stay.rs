@@ -3,9 +3,9 @@
 use std::{any::Any, sync::Arc};
 
 use tokio::sync::mpsc;
-use trefoil_native::{Overflow, Refusal, Said, Visitor, Word};
-use trefoil_room::{LeaveReason, ParticipantId};
-use trefoil_wire::Part;
+use trefoil_native::{Manner, Overflow, Refusal, Said, Visit, Visitor, Word};
+use trefoil_room::{LeaveReason, Participant, ParticipantId, Topology};
+use trefoil_wire::{MediaAsk, Part};
 
 use crate::{
     halls::HallCell,
@@ -18,10 +18,13 @@ const WORDS: usize = 128;
 /// Who wants to come in, and where.
 pub(super) struct Wish<'a> {
     pub(super) door: &'static str,
+    pub(super) manner: Manner,
     pub(super) token: Option<&'a str>,
     /// Only for those without a token.
     pub(super) namespace: &'a str,
     pub(super) room: &'a str,
+    /// What the room is to be if there is none yet; as usual where nothing is said.
+    pub(super) topology: Option<Topology>,
     pub(super) name: Option<&'a str>,
     /// By which name the client calls this server.
     pub(super) host: Arc<str>,
@@ -42,19 +45,26 @@ pub(super) struct Entered {
     pub(super) stay: Stay,
     /// What its owner is told from now on; it ends with the stay.
     pub(super) words: mpsc::Receiver<Word>,
-    /// How many others were inside.
+    /// How many others were inside, as its protocol knows them.
     pub(super) others: usize,
+    /// Whether media goes through the server.
+    pub(super) served: bool,
 }
 
 #[derive(Debug)]
 struct Ear {
     door: &'static str,
+    manner: Manner,
     sender: mpsc::Sender<Word>,
 }
 
 impl Visitor for Ear {
     fn door(&self) -> &'static str {
         self.door
+    }
+
+    fn manner(&self) -> Manner {
+        self.manner
     }
 
     fn tell(&mut self, word: Word) -> Result<(), Overflow> {
@@ -79,9 +89,11 @@ impl Stay {
         }
         let Wish {
             door,
+            manner,
             token,
             namespace,
             room,
+            topology,
             name,
             host,
         } = wish;
@@ -89,17 +101,17 @@ impl Stay {
         let now = shared.now();
         let at = At { shared, host: &host };
         let (sender, words) = mpsc::channel(WORDS);
-        let (cell, seat) = shared.halls.enter(&claims.ns, &claims.room, now, |hall| {
-            let others = hall.room().participants();
-            let others = others.filter(|other| *other.identity != *claims.sub).count();
-            let ear = Box::new(Ear {
-                door,
-                sender: sender.clone(),
-            });
-            let id = hall.visit(entrance(&claims), ear, &at, now)?;
-            Ok::<_, Refusal>((id, others))
-        })?;
-        let (id, others) = seat?;
+        let (cell, seat) = shared
+            .halls
+            .enter(&claims.ns, &claims.room, topology, now, |hall| {
+                let ear = Box::new(Ear {
+                    door,
+                    manner,
+                    sender: sender.clone(),
+                });
+                hall.visit(entrance(&claims), ear, &at, now)
+            })?;
+        let Visit { id, others, served } = seat?;
         shared.metrics.joins.inc();
         shared.metrics.door(door).people.inc();
         let stay = Self {
@@ -110,7 +122,12 @@ impl Stay {
             host,
             over: false,
         };
-        Ok(Entered { stay, words, others })
+        Ok(Entered {
+            stay,
+            words,
+            others,
+            served,
+        })
     }
 
     /// Says something to everybody else in the room: `raw` to those of the same door, `parts` to the rest.
@@ -126,9 +143,7 @@ impl Stay {
             .shared
             .halls
             .serve(&self.cell, |hall| hall.visitor_says(&said, &at, now));
-        if let Err(refusal) = done {
-            self.shared.metrics.refused(refusal.code());
-        }
+        self.count(done);
     }
 
     /// Whether somebody in the room came through the same door.
@@ -136,6 +151,47 @@ impl Stay {
         self.shared
             .halls
             .serve(&self.cell, |hall| hall.door_of(other) == self.door)
+    }
+
+    /// Its owner, as the others see them.
+    pub(super) fn owner(&self) -> Option<Participant> {
+        self.shared
+            .halls
+            .serve(&self.cell, |hall| hall.room().participant(self.id).cloned())
+    }
+
+    /// Everybody else whom the others see.
+    pub(super) fn others(&self) -> Vec<Participant> {
+        self.shared.halls.serve(&self.cell, |hall| {
+            let seen = hall.room().participants().filter(|other| !other.hidden);
+            seen.filter(|other| other.id != self.id).cloned().collect()
+        })
+    }
+
+    /// Its owner's microphone is off, or on.
+    pub(super) fn mute(&self, audio: bool) {
+        let (at, now) = (self.at(), self.shared.now());
+        self.count(
+            self.shared
+                .halls
+                .serve(&self.cell, |hall| hall.visitor_mutes(self.id, audio, &at, now)),
+        );
+    }
+
+    /// Asks something of the media server that is not about a connection.
+    pub(super) fn ask(&self, ask: MediaAsk) {
+        let at = self.at();
+        self.count(
+            self.shared
+                .halls
+                .serve(&self.cell, |hall| hall.visitor_asks(self.id, ask, &at)),
+        );
+    }
+
+    fn count(&self, done: Result<(), Refusal>) {
+        if let Err(refusal) = done {
+            self.shared.metrics.refused(refusal.code());
+        }
     }
 
     /// Gives the seat back.

@@ -25,6 +25,8 @@ use crate::{
     signalling::{handshake, proxied, socket::Socket},
 };
 
+/// What browsers close with when a page is left or its tab closed (RFC 6455 section 7.4.1).
+const GOING_AWAY: u16 = 1001;
 /// How long a closing connection may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -45,6 +47,8 @@ pub(super) struct WebSocket {
     shared: Arc<Shared>,
     ticks: Interval,
     heard: Instant,
+    /// The other side has closed: its page is gone, and nobody will come back for what was said.
+    page_gone: bool,
     _open: Arc<Open>,
     _permit: Option<Permit>,
 }
@@ -78,6 +82,7 @@ where
             socket: Socket::new(upgraded, shared.config.limits.message_bytes),
             ticks,
             heard: Instant::now(),
+            page_gone: false,
             shared,
             _open: remote.open,
             _permit: permit,
@@ -106,11 +111,19 @@ impl WebSocket {
                     return Heard::Text(text.to_string());
                 }
                 Ok(Message::Pong(payload)) => return Heard::Pong(payload),
-                Ok(Message::Close(_)) => return Heard::Over(None),
+                Ok(Message::Close(frame)) => {
+                    self.page_gone = frame.is_some_and(|frame| u16::from(frame.code) == GOING_AWAY);
+                    return Heard::Over(None);
+                }
                 Ok(Message::Binary(_) | Message::Ping(_) | Message::Frame(_)) => {}
                 Err(error) => return Heard::Over(code_of(&error)),
             }
         }
+    }
+
+    /// Whether the other side has closed because its page is gone.
+    pub(super) const fn is_page_gone(&self) -> bool {
+        self.page_gone
     }
 
     /// Sends a text; `false` if the other side does not take it in time, or is gone.

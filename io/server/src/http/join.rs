@@ -88,7 +88,7 @@ fn look_inside(
         .peek(&claims.ns, &claims.room, now, |hall| match hall {
             Ok(hall) => {
                 let room = hall.room();
-                hall.may_join(&claims.sub, false, now)?;
+                hall.may_join(&claims.sub, None, now)?;
                 Ok((
                     room.view().settings,
                     room.view().topology(),

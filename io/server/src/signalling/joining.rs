@@ -40,7 +40,7 @@ pub(super) fn join(shared: &Shared, host: &str, join: Join) -> Result<Inside, Re
         return Ok(Inside { cell, who: who? });
     }
     let claims = shared.claims(token.as_deref(), namespace, room, name)?;
-    let (cell, who) = shared.halls.enter(&claims.ns, &claims.room, now, |hall| {
+    let (cell, who) = shared.halls.enter(&claims.ns, &claims.room, None, now, |hall| {
         hall.join(entrance(&claims), &at, now)
     })?;
     shared.metrics.joins.inc();

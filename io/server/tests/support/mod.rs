@@ -10,7 +10,10 @@
 )]
 
 pub mod bystanders;
+pub mod collider;
+pub mod device;
 pub mod eio;
+pub mod served;
 
 use std::{net::SocketAddr, time::Duration};
 

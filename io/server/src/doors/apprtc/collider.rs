@@ -16,7 +16,7 @@ use trefoil_native::{Guard, Verdict};
 use trefoil_room::LeaveReason;
 use trefoil_wire::{Dialect, Part};
 
-use super::desk::{Arrival, Desk, Key, Seat, Unsaid};
+use super::desk::{Arrival, Desk, Key, Kind, Seat, Unsaid};
 use crate::{
     accept::Remote,
     doors::{
@@ -118,6 +118,9 @@ impl Line {
     async fn close(self, code: Option<u16>) {
         if let Some((seat, _)) = &self.seat {
             seat.detach();
+            if self.socket.is_page_gone() {
+                self.desk.leave(seat, LeaveReason::Left);
+            }
         }
         // Whoever ended the stay waits for nothing, and a client that asked for it is told.
         self.socket.close(code.unwrap_or(1000)).await;
@@ -150,6 +153,7 @@ impl Line {
                     token: self.token.as_deref(),
                     host: self.host.clone(),
                     answers: false,
+                    kind: Kind::registering(&key.1),
                 };
                 let (seat, said) = self.desk.enter(key, &arrival).map_err(|_| Fault::Full)?;
                 seat.hear_all(&said);
@@ -197,6 +201,7 @@ pub(super) async fn message(
                 token: token.as_deref(),
                 host: host.name,
                 answers: false,
+                kind: Kind::registering(&key.1),
             };
             match desk.enter(key, &arrival) {
                 Ok((seat, said)) => {

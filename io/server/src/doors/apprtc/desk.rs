@@ -11,8 +11,8 @@ use tokio::{
     time::Instant,
 };
 use trefoil_apprtc::{Act, Member};
-use trefoil_native::{Guard, Refusal, Said, Verdict, Word};
-use trefoil_room::{Event, LeaveReason};
+use trefoil_native::{Guard, Manner, Refusal, Said, Verdict, Word};
+use trefoil_room::{Event, LeaveReason, Refusal as RoomRefusal};
 use trefoil_wire::Dialect;
 
 use super::super::stay::{Entered, Stay, Wish};
@@ -37,9 +37,35 @@ pub(super) struct Desk {
     coming: Mutex<()>,
 }
 
+/// What somebody comes for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A call.
+    Usual,
+    /// To hear itself: the room is for nobody else.
+    Loopback,
+    /// To be the one who says again to such a client what it said: its own second connection.
+    Echo,
+}
+
+impl Kind {
+    /// What a client comes for that registers with Collider under this id.
+    pub(super) fn registering(client: &str) -> Self {
+        if client.eq_ignore_ascii_case(ECHO) {
+            Self::Echo
+        } else {
+            Self::Usual
+        }
+    }
+}
+
+/// Under which id the web client's second connection registers when it wants to hear itself.
+const ECHO: &str = "loopback_client_id";
+
 /// One client.
 pub(super) struct Seat {
     key: Key,
+    kind: Kind,
     inner: Mutex<Inner>,
     /// Changes whenever a WebSocket comes or goes.
     attached: watch::Sender<bool>,
@@ -62,6 +88,7 @@ pub(super) struct Arrival<'a> {
     pub(super) host: Arc<str>,
     /// It joins as a caller does: what it is told waits until it has answered.
     pub(super) answers: bool,
+    pub(super) kind: Kind,
 }
 
 /// Why something that a client said was not taken.
@@ -99,6 +126,15 @@ impl Desk {
             .is_some_and(|((other, _), _)| other == room)
     }
 
+    /// Whether somebody in the room is there to hear itself.
+    fn is_looped(&self, room: &str) -> bool {
+        let first = (room.to_owned(), String::new());
+        lock(&self.seats)
+            .range(first..)
+            .take_while(|((other, _), _)| other == room)
+            .any(|(_, seat)| seat.kind == Kind::Loopback)
+    }
+
     /// What those of this door in `room` have said to nobody, for the one who comes now.
     fn take_said(&self, key: &Key) -> Vec<String> {
         let first = (key.0.clone(), String::new());
@@ -122,6 +158,10 @@ impl Desk {
         arrival: &Arrival<'_>,
     ) -> Result<(Arc<Seat>, Vec<String>), Refusal> {
         let _coming = lock(&self.coming);
+        if arrival.kind != Kind::Echo && self.is_looped(&key.0) {
+            self.shared.metrics.refused("room_full");
+            return Err(RoomRefusal::RoomFull { limit: 2 }.into());
+        }
         let seat = self.sit_down(key, arrival)?;
         let said = self.take_said(&seat.key);
         Ok((seat, said))
@@ -131,16 +171,21 @@ impl Desk {
         let room = trefoil_room::room_name_for(&key.0).into_owned();
         let wish = Wish {
             door: DOOR,
+            manner: Manner::Called,
             token: arrival.token,
             namespace: crate::shared::DEFAULT_NAMESPACE,
             room: &room,
+            topology: None,
             name: None,
             host: arrival.host.clone(),
         };
-        let Entered { stay, words, others } = Stay::enter(&self.shared, wish)?;
+        let Entered {
+            stay, words, others, ..
+        } = Stay::enter(&self.shared, wish)?;
         let waiting = self.shared.config.doors.apprtc.waiting_messages;
         let seat = Arc::new(Seat {
             key: key.clone(),
+            kind: arrival.kind,
             inner: Mutex::new(Inner {
                 member: Member::new(others, waiting, arrival.answers),
                 guard: Guard::new(self.shared.config.guard_limits(), self.shared.now()),
@@ -286,6 +331,7 @@ impl Seat {
             }
             Word::Event(Event::Updated(_) | Event::Mute { .. } | Event::RoomUpdated(_)) => Vec::new(),
             Word::Said(said) => heard(&mut inner.member, &said),
+            Word::CallLost => inner.member.call_lost(),
         };
         act(&mut inner, acts);
         drop(inner);

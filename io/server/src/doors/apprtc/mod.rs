@@ -16,7 +16,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use trefoil_apprtc::{Place, Query, ice_config, page_params, render, room_params};
-use trefoil_native::Refusal;
+use trefoil_native::{Manner, Refusal};
 use trefoil_room::{LeaveReason, Refusal as RoomRefusal, room_name_for};
 
 use super::{
@@ -28,7 +28,7 @@ use crate::{
     http::HostName,
     shared::{DEFAULT_NAMESPACE, Shared},
 };
-use desk::{Arrival, Desk, Key, Unsaid};
+use desk::{Arrival, Desk, Key, Kind, Unsaid};
 
 /// How long the answer to a join waits for the offer of somebody who only makes one when another comes.
 const OFFER: Duration = Duration::from_millis(1500);
@@ -89,12 +89,17 @@ impl Asker {
             .unwrap_or_default();
         let mobile = agent.contains("Android") || agent.contains("Mobile");
         Self {
-            secure: is_secure(shared, &host, remote, headers),
+            secure: gate::is_secure(shared, &host, remote, headers),
             host,
             query,
             raw_query,
             desktop_chrome: agent.contains("Chrome") && !mobile,
         }
+    }
+
+    /// Whether the client wants to hear itself.
+    fn is_loopback(&self) -> bool {
+        self.query.get("debug").is_some_and(|wish| wish == "loopback")
     }
 
     fn token(&self) -> Option<&str> {
@@ -112,21 +117,6 @@ impl Asker {
             desktop_chrome: self.desktop_chrome,
         }
     }
-}
-
-/// Whether the client came over TLS: by the name that the certificate is for, or as a trusted proxy says.
-fn is_secure(shared: &Shared, host: &HostName, remote: Option<&Remote>, headers: &HeaderMap) -> bool {
-    let public = shared
-        .config
-        .public_url
-        .as_deref()
-        .and_then(|url| url.strip_prefix("https://"));
-    let named = public.is_some_and(|public| public.trim_end_matches('/') == &*host.authority);
-    let trusted = remote.is_some_and(|remote| shared.proxies.trust(remote.address.ip()));
-    let said = headers
-        .get("x-forwarded-proto")
-        .is_some_and(|scheme| scheme == "https");
-    named || trusted && said
 }
 
 fn told(result: &str, params: Option<Value>) -> Response {
@@ -168,6 +158,11 @@ async fn join(
         token: asker.token(),
         host: asker.host.name.clone(),
         answers: true,
+        kind: if asker.is_loopback() {
+            Kind::Loopback
+        } else {
+            Kind::Usual
+        },
     };
     match desk.enter(key, &arrival) {
         Ok((seat, mut messages)) => {
@@ -303,10 +298,11 @@ async fn room_page(
     let asker = Asker::of(desk.shared(), host, remote, &uri, &headers);
     let shared = desk.shared();
     let name = room_name_for(&room);
-    let inside = shared.halls.peek(DEFAULT_NAMESPACE, &name, shared.now(), |hall| {
-        hall.map_or(0, |hall| hall.room().participants().len())
+    let now = shared.now();
+    let full = shared.halls.peek(DEFAULT_NAMESPACE, &name, now, |hall| {
+        hall.is_ok_and(|hall| hall.may_join("", Some(Manner::Called), now).is_err())
     });
-    let template = if inside.unwrap_or(0) >= 2 {
+    let template = if full.unwrap_or(false) {
         "full_template.html"
     } else {
         "index_template.html"

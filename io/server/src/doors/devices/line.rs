@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::{sync::mpsc, time::Instant};
 use trefoil_devices::{Address, Member, Role};
-use trefoil_native::{Guard, Said, Verdict, Word};
+use trefoil_native::{Guard, Manner, Said, Verdict, Word};
 use trefoil_room::{Event, LeaveReason};
 use trefoil_wire::{Dialect, Part};
 
@@ -186,9 +186,11 @@ impl Line {
         } = &self.caller;
         let wish = Wish {
             door: DOOR,
+            manner: manner(self.caller.role),
             token: token.as_deref(),
             namespace: &address.namespace,
             room: &address.room,
+            topology: None,
             name: Some(match self.caller.role {
                 Role::Pc => "Browser",
                 Role::App => "Device",
@@ -225,6 +227,8 @@ impl Line {
                 Event::Left { .. } | Event::Updated(_) | Event::Mute { .. } | Event::RoomUpdated(_),
             ) => return true,
             Word::Said(said) => texts(&said),
+            // A device comes again and is called; a browser has no other word for the end of a call.
+            Word::CallLost => return false,
         };
         for text in texts {
             if !self.socket.send(text).await {
@@ -241,6 +245,14 @@ impl Line {
             stay.leave(LeaveReason::Left);
         }
         self.sit_down()
+    }
+}
+
+/// A browser calls, a device is called, also by the media server.
+pub(super) const fn manner(role: Role) -> Manner {
+    match role {
+        Role::Pc => Manner::Calls,
+        Role::App => Manner::Called,
     }
 }
 

@@ -147,7 +147,7 @@ impl Desk {
         let seen = shared
             .halls
             .peek(&claims.ns, &claims.room, now, |hall| match hall {
-                Ok(hall) => hall.may_join(&claims.sub, true, now).is_ok(),
+                Ok(hall) => hall.may_join(&claims.sub, Some(line::manner(*role)), now).is_ok(),
                 Err(settings) => shared.halls.rules().may_be(settings.topology).is_ok(),
             });
         gives_way || seen.unwrap_or(false)
