@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trefoil_rtp::Codec;
 use trefoil_sfu::{Limit, Source, TrackId};
 
-use crate::PlainAsk;
+use crate::{AnnounceAsk, AnnouncementView, PlainAsk};
 
 /// A room, as its owner numbers it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -135,6 +135,10 @@ pub enum Ask {
     Voice(VoiceWish),
     /// They are a gateway: plain RTP, and nothing else.
     Plain(Box<PlainAsk>),
+    /// A sound is played into the room; asked by nobody in it.
+    Announce(Box<AnnounceAsk>),
+    /// An announcement stops.
+    Silence(u64),
     /// Who may receive one of their tracks; `None` for everybody.
     Allow {
         /// Which.
@@ -221,6 +225,8 @@ pub enum Told {
         /// Whether it is not allowed, rather than not understood.
         forbidden: bool,
     },
+    /// How far something is that is played into the room.
+    Announcement(AnnouncementView),
     /// You speak, but are muted: nobody hears it.
     TalksMuted,
     /// A transport is gone and must be begun anew: `publish`, `subscribe` or `call`.

@@ -4,6 +4,7 @@
 //! lock nothing on the packet path; commands come over a bounded queue, and what is to be told goes out through one
 //! function that the caller gives.
 
+mod announce;
 mod clock;
 mod command;
 mod config;
@@ -34,6 +35,7 @@ mod tell;
 mod timers;
 mod worker;
 
+pub use announce::{AnnounceAsk, AnnouncementView, ROOM_ITSELF};
 pub use command::{
     Ask, Command, HearWish, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView,
     ViewWish, VoiceWish,
@@ -43,6 +45,7 @@ pub use detail::{RoomReading, TrackReading};
 pub use handle::{Media, Tell};
 pub use meters::{MediaReading, WorkerReading};
 pub use plain::PlainAsk;
+pub use trefoil_mix::{Progress, Sound, Unplayable};
 pub use trefoil_net::{SocketOptions, UdpSocket};
 pub use trefoil_peer::PlainKeys;
 pub use trefoil_rtp::Codec;

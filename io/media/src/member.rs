@@ -7,11 +7,12 @@ use trefoil_peer::{PublishTransport, SubscribeTransport, Via};
 use trefoil_sfu::{Outgoing, Source, TrackId};
 
 use crate::{
-    MuteState, Rights, command::Reception, mix_out::MixOut, mixing::Hearing, outbox::Route, plain::PlainLeg,
-    timers::Planned,
+    MuteState, ROOM_ITSELF, Rights, command::Reception, mix_out::MixOut, mixing::Hearing, outbox::Route,
+    plain::PlainLeg, timers::Planned,
 };
 
 /// Somebody in a room, as a worker knows them.
+#[derive(Default)]
 pub(crate) struct Member {
     /// In which of the worker's rooms.
     pub(crate) room: u32,
@@ -30,6 +31,13 @@ pub(crate) struct Member {
     pub(crate) plain: Option<Box<PlainLeg>>,
     /// The worker through which they are known, if they are not here.
     pub(crate) link: Option<u8>,
+}
+
+impl Member {
+    /// Whether they are somebody, and on this worker.
+    pub(crate) const fn is_here(&self) -> bool {
+        self.link.is_none() && self.participant != ROOM_ITSELF
+    }
 }
 
 /// The remote addresses that a transport has proved.

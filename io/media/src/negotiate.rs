@@ -29,11 +29,14 @@ impl Worker {
             self.enter(room, participant, &name, rights, muted);
             return self.usually_mixed(room, participant, mixed);
         }
+        let Some(ask) = self.obey_for_room(room, ask) else {
+            return;
+        };
         let Some(&member) = self.by_participant.get(&(room, participant)) else {
             return;
         };
         match ask {
-            Ask::Enter { .. } => {}
+            Ask::Enter { .. } | Ask::Announce(_) | Ask::Silence(_) => {}
             Ask::Leave => self.leave(member),
             Ask::Publish { offer, sources } => self.publish(member, &offer, sources),
             Ask::Subscribe {
@@ -90,6 +93,7 @@ impl Worker {
         }
         self.spread_enter(room, member);
         self.tell_all_tracks(member);
+        self.tell_announcements(room, participant);
     }
 
     pub(crate) fn open_room(&mut self, key: RoomKey) -> u32 {
@@ -350,7 +354,7 @@ const fn is_muted(source: Source, muted: MuteState) -> bool {
     match source {
         Source::Microphone => muted.audio,
         Source::Camera => muted.video,
-        Source::Screen | Source::ScreenAudio | Source::Other => false,
+        Source::Screen | Source::ScreenAudio | Source::Announcement | Source::Other => false,
     }
 }
 

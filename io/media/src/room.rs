@@ -58,6 +58,8 @@ pub(crate) struct Room {
     pub(crate) links: Vec<u8>,
     /// While somebody hears it.
     pub(crate) mixing: Option<Box<crate::mixing::RoomMixer>>,
+    /// While something is played into it, where it is at home.
+    pub(crate) announcer: Option<Box<crate::announce::Announcer>>,
     /// Tracks with something pending.
     pub(crate) dirty: Vec<TrackId>,
     /// Packets that were forwarded to members here.
@@ -79,6 +81,7 @@ impl Room {
             members: Vec::new(),
             links: Vec::new(),
             mixing: None,
+            announcer: None,
             dirty: Vec::new(),
             packets_out: 0,
             planned: None,

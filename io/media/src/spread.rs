@@ -81,16 +81,18 @@ impl Worker {
     pub(crate) fn spread_leave(&mut self, room: u32, participant: u64) {
         self.say_all(room, None, &RoomWord::Left { participant });
         let Some(known) = self.rooms.get(room) else { return };
-        let here = |member: &u32| {
-            self.members
-                .get(*member)
-                .is_some_and(|member| member.link.is_none())
-        };
+        let here = |member: &u32| self.members.get(*member).is_some_and(Member::is_here);
         let at_home = self.home_of(known.key) == self.number;
         if known.members.iter().any(here) || (at_home && !known.links.is_empty()) {
             return;
         }
         self.say_all(room, None, &RoomWord::Part);
+        self.close_room(room);
+    }
+
+    /// Nobody is in a room any more, but those who are known through links.
+    fn close_room(&mut self, room: u32) {
+        self.end_announcements(room);
         while let Some(far) = self
             .rooms
             .get(room)
@@ -257,13 +259,13 @@ impl Worker {
                 self.say_all(room, None, &RoomWord::Left { participant });
             }
         }
+        let here = |member: &u32| self.members.get(*member).is_some_and(Member::is_here);
         if self
             .rooms
             .get(room)
-            .is_some_and(|room| room.members.is_empty() && room.links.is_empty())
-            && let Some(known) = self.rooms.remove(room)
+            .is_some_and(|room| room.links.is_empty() && !room.members.iter().any(here))
         {
-            self.by_key.remove(&known.key);
+            self.close_room(room);
         }
     }
 
@@ -298,6 +300,7 @@ impl Worker {
         self.by_participant.insert((known.key, participant), member);
         self.far_members += 1;
         self.say_all(room, Some(from), &RoomWord::Entered { participant, name });
+        self.tell_announcements(room, participant);
     }
 
     /// Forgets somebody who is known through a link, and their tracks.

@@ -5,6 +5,7 @@ use trefoil_sfu::{MemberId, Output, TrackId};
 use crate::{
     Notice, Told, TrackView,
     command::{Reception, TrackReception},
+    member::Member,
     spread::RoomWord,
     worker::Worker,
 };
@@ -31,11 +32,7 @@ impl Worker {
         let Some(known) = self.rooms.get(room) else { return };
         if !known.links.is_empty() {
             // Each part of a room tells its own people.
-            let here = |member: &u32| {
-                self.members
-                    .get(*member)
-                    .is_some_and(|member| member.link.is_none())
-            };
+            let here = |member: &u32| self.members.get(*member).is_some_and(Member::is_here);
             let here: Vec<u32> = known.members.iter().copied().filter(here).collect();
             return here
                 .into_iter()

@@ -21,7 +21,7 @@ use trefoil_media::{
 };
 use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality};
 use trefoil_peer::{Picture, PlainTransport, client::Media as Packet};
-use world::{ALL, ROOM, World};
+use world::{ALL, ROOM, World, loudness};
 
 const VOICE: (bool, &[&str]) = (false, &[]);
 const MIX: TrackId = TrackId::MIX;
@@ -81,31 +81,9 @@ fn talk(world: &mut World, tones: &mut [Tone], packets: u32) {
     }
 }
 
-/// What somebody heard of the mix since packet `from`: how loud each frequency is, in decibel.
+/// What somebody heard of the mix.
 fn heard(world: &World, who: u64, from: usize, hertz: &[f32]) -> Vec<f32> {
-    let mut decoder: AnyDecoder = Builtin.decoder(Codec::Opus);
-    let mut samples = Vec::new();
-    for packet in world.received(who, MIX).into_iter().skip(from) {
-        decoder.decode(&packet.payload, &mut samples).unwrap();
-    }
-    // What sounds in the end, after talkers are known and the codec has settled.
-    let samples = &samples[samples.len().saturating_sub(24_000)..];
-    assert_eq!(samples.len(), 24_000, "there is enough to hear");
-    hertz.iter().map(|hertz| loudness(samples, *hertz)).collect()
-}
-
-/// Goertzel's algorithm with a Hann window.
-fn loudness(samples: &[f32], hertz: f32) -> f32 {
-    let count = samples.len() as f32;
-    let (mut real, mut imaginary) = (0.0_f64, 0.0_f64);
-    for (at, sample) in samples.iter().enumerate() {
-        let window = 0.5 - 0.5 * (TAU * at as f32 / count).cos();
-        let angle = f64::from(hertz) * std::f64::consts::TAU * at as f64 / 48_000.0;
-        real += f64::from(sample * window) * angle.cos();
-        imaginary += f64::from(sample * window) * angle.sin();
-    }
-    let amplitude = 4.0 * real.hypot(imaginary) / samples.len() as f64;
-    20.0 * (amplitude.max(1e-9) as f32).log10()
+    world::heard(world, who, MIX, from, hertz)
 }
 
 const TONES: [f32; 3] = [400.0, 1200.0, 800.0];

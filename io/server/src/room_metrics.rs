@@ -149,6 +149,7 @@ const fn source_name(source: Source) -> &'static str {
         Source::Camera => "camera",
         Source::Screen => "screen",
         Source::ScreenAudio => "screen_audio",
+        Source::Announcement => "announcement",
         Source::Other => "other",
     }
 }

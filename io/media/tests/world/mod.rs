@@ -13,6 +13,7 @@
 )]
 
 mod call;
+mod ears;
 mod wire;
 
 use std::{
@@ -23,12 +24,13 @@ use std::{
 };
 
 use trefoil_media::{
-    Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey, Source, Tell, Told,
-    TrackId, TrackView, ViewWish,
+    AnnouncementView, Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey,
+    Source, Tell, Told, TrackId, TrackView, ViewWish,
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
 pub use call::{Call, PICTURE, VOICE};
+pub use ears::{heard, loudness};
 pub use wire::Wire;
 
 pub const ROOM: RoomKey = RoomKey(1);
@@ -73,6 +75,7 @@ pub struct Person {
     /// So many answers are to offers that were taken back since.
     pub stale_answers: usize,
     pub talked_muted: usize,
+    pub announcements: Vec<AnnouncementView>,
 }
 
 pub struct World {
@@ -342,6 +345,7 @@ impl Person {
             answer: String::new(),
             stale_answers: 0,
             talked_muted: 0,
+            announcements: Vec::new(),
         }
     }
 
@@ -373,6 +377,7 @@ impl Person {
             Told::Refused { of, why, forbidden } => self.refused.push((of, why, forbidden)),
             Told::TalksMuted => self.talked_muted += 1,
             Told::Called { .. } => {}
+            Told::Announcement(view) => self.announcements.push(view),
             Told::Lost(transport) => self.lost.push(transport),
         }
         None
