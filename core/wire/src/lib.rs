@@ -2,6 +2,7 @@
 //!
 //! docs/PROTOCOL.md is the contract; a test parses every example there with these types.
 
+mod announcement;
 mod client;
 mod depth;
 pub mod http;
@@ -10,6 +11,7 @@ mod server;
 mod shared;
 mod signal;
 
+pub use announcement::{Announcement, AnnouncementState};
 pub use client::{ClientMessage, Join, JoinResume, Unreadable};
 pub use depth::{DEPTH_LIMIT, is_too_deep};
 pub use media::{

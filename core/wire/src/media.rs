@@ -132,6 +132,8 @@ pub enum TrackSource {
     Screen,
     /// What a screen sounds like.
     ScreenAudio,
+    /// What is played into the room, by the room itself.
+    Announcement,
     /// Whatever the application means.
     Other,
 }

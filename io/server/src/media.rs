@@ -5,17 +5,20 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use trefoil_auth::Permission;
 use trefoil_media::{
-    Ask, Command, HearWish, Limit, Media, MuteState, Notice, Rights, RoomKey, Source, Told, TrackId,
-    ViewWish, VoiceWish,
+    Ask, Command, HearWish, Limit, Media, MuteState, Notice, Progress, ROOM_ITSELF, Rights, RoomKey, Source,
+    Told, TrackId, ViewWish, VoiceWish,
 };
-use trefoil_native::MediaWord;
+use trefoil_native::{Lasting, MediaWord};
 use trefoil_room::{Participant, ParticipantId};
 use trefoil_wire::{
     HeardAs, LimitedBy, MediaAsk, PublishedTrack, Reception, Refused, ServerMessage, Speaker, TrackKind,
     TrackPlace, TrackReception, TrackSource, Transport,
 };
 
-use crate::shared::{At, Shared};
+use crate::{
+    announcements,
+    shared::{At, Shared},
+};
 
 /// A running media server, and what it has to tell.
 #[derive(Debug)]
@@ -128,7 +131,10 @@ fn factor(percent: u16) -> f32 {
 /// Tells everything that the media server says to whom it is for, until it says no more.
 pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
     while let Some(Notice { room, to, told }) = notices.recv().await {
-        let lasts = !matches!(told, Told::Speakers(_) | Told::Reception(_) | Told::TalksMuted);
+        if let Told::Announcement(view) = &told {
+            shared.announcements.follow(room.0, view);
+        }
+        let lasting = lasting(&told);
         let Some(message) = message(told, &shared) else {
             continue;
         };
@@ -139,7 +145,25 @@ pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Not
         };
         shared
             .halls
-            .with_key(room.0, |hall| hall.pass_on(to, &message, lasts, &at, now));
+            .with_key(room.0, |hall| hall.pass_on(to, &message, lasting, &at, now));
+    }
+}
+
+/// What becomes of a message for those who are away.
+fn lasting(told: &Told) -> Lasting {
+    match told {
+        Told::Speakers(_) | Told::Reception(_) => Lasting::Passing,
+        Told::TalksMuted => Lasting::ForThoseHere,
+        Told::Announcement(view) if view.progress == Progress::Goes => Lasting::ForThoseHere,
+        Told::Published { .. }
+        | Told::Offer { .. }
+        | Told::Called { .. }
+        | Told::Tracks { .. }
+        | Told::Slots(_)
+        | Told::Needed { .. }
+        | Told::Refused { .. }
+        | Told::Announcement(_)
+        | Told::Lost(_) => Lasting::Kept,
     }
 }
 
@@ -181,6 +205,7 @@ fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
             })
         }
         Told::Called { .. } => return None,
+        Told::Announcement(view) => ServerMessage::Announcement(announcements::message(&view)),
         Told::TalksMuted => ServerMessage::TalkingMuted,
         Told::Lost("publish") => ServerMessage::MediaLost {
             transport: Transport::Publish,
@@ -222,6 +247,7 @@ fn track_of(track: &trefoil_media::TrackView) -> PublishedTrack {
             Source::Camera => TrackSource::Camera,
             Source::Screen => TrackSource::Screen,
             Source::ScreenAudio => TrackSource::ScreenAudio,
+            Source::Announcement => TrackSource::Announcement,
             Source::Other => TrackSource::Other,
         },
         codec: track.codec.name().to_owned(),
@@ -243,11 +269,16 @@ const fn source_from(source: TrackSource) -> Source {
         TrackSource::Camera => Source::Camera,
         TrackSource::Screen => Source::Screen,
         TrackSource::ScreenAudio => Source::ScreenAudio,
-        TrackSource::Other => Source::Other,
+        // Nobody but the room itself announces.
+        TrackSource::Announcement | TrackSource::Other => Source::Other,
     }
 }
 
-fn id_of(participant: u64) -> String {
+/// What a participant is called; the room itself is one where it speaks.
+pub(crate) fn id_of(participant: u64) -> String {
+    if participant == ROOM_ITSELF {
+        return "room".to_owned();
+    }
     ParticipantId::from_number(participant).to_string()
 }
 

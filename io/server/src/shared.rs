@@ -19,6 +19,7 @@ use trefoil_wire::IceServer;
 use crate::{
     IceServers, ServerConfig,
     addresses::Addresses,
+    announcements::Announcements,
     config::whole_seconds,
     halls::{Defaults, Halls},
     media,
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     ice: IceServers,
     /// If there is a media server.
     pub(crate) media: Option<Media>,
+    /// What is being played into rooms.
+    pub(crate) announcements: Announcements,
     started: Instant,
 }
 
@@ -100,6 +103,7 @@ impl Shared {
             guests: Mutex::new(IdSource::new(guests)),
             ice,
             media,
+            announcements: Announcements::default(),
             started: Instant::now(),
         }))
     }
