@@ -33,6 +33,8 @@ export default {
   'call.alone': 'Nobody else is here yet. Send the invite link to somebody.',
   'call.reconnecting': 'Connection lost. Trying to reconnect…',
   'call.reconnected': 'Connected again',
+  'call.announcement': 'Announcement: {name}',
+  'call.announced': '{seconds} of {length} s',
   'call.sound': 'Tap to hear the others',
   'tile.muted': 'Muted',
   'tile.away': 'Connection lost',

@@ -33,6 +33,8 @@ export default {
   'call.alone': '这里还没有别人。把邀请链接发给朋友吧。',
   'call.reconnecting': '连接已断开，正在重新连接……',
   'call.reconnected': '已重新连接',
+  'call.announcement': '播报：{name}',
+  'call.announced': '{seconds} / {length} 秒',
   'call.sound': '点按以收听其他人',
   'tile.muted': '已静音',
   'tile.away': '连接中断',

@@ -8,7 +8,7 @@ import { Mesh } from './mesh.js';
 import { Together } from './together.js';
 
 /** Messages that are between us and the media server. */
-const OURS = new Set(['published', 'needed', 'offer', 'tracks', 'slots', 'media_lost', 'reception', 'speakers', 'talking_muted']);
+const OURS = new Set(['published', 'needed', 'offer', 'tracks', 'slots', 'media_lost', 'reception', 'speakers', 'talking_muted', 'announcement']);
 const ASKED = new Set(['publish', 'subscribe', 'answer', 'view', 'hear', 'voice', 'allow']);
 
 /**
@@ -214,7 +214,7 @@ export class Way extends Emitter {
     const forwarded = this.#forwarded = new Forwarded({
       send: this.#send, configuration: this.#configuration, streams: this.#streams, publications: this.publications, slots: this.#slots,
     });
-    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file', 'tracks', 'reception', 'speakers', 'mix', 'talkingMuted'])) forwarded.on(type, (detail) => this.emit(type, detail));
+    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file', 'tracks', 'reception', 'speakers', 'mix', 'talkingMuted', 'announcement', 'announced'])) forwarded.on(type, (detail) => this.emit(type, detail));
     forwarded.on('state', () => { for (const participant of this.#others) if (this.#through(participant)) this.#connection(participant); });
     if (this.#wishes) forwarded.view(this.#wishes);
     if (this.#hearing) this.#send({ type: 'hear', ...this.#hearing });

@@ -5,6 +5,7 @@ import { recall, remember } from './store.js';
 import { Stage } from './stage.js';
 import { Tile } from './tiles.js';
 import { qualities, wishes } from './wishes.js';
+import { announcements } from './announcements.js';
 import { controls } from './controls.js';
 import { chatPanel } from './chat.js';
 import { peoplePanel } from './people.js';
@@ -17,6 +18,7 @@ export function call(room, devices, ended) {
   const banner = h('p', { class: 'banner', role: 'status', hidden: true });
   const sound = say(h('button', { class: 'primary sound', hidden: true, on: { click: playAll } }), 'call.sound');
   const mix = h('audio', { autoplay: true });
+  const played = announcements(() => { sound.hidden = false; });
   const alone = say(h('p', { class: 'alone' }), 'call.alone');
   const toast = h('p', { class: 'toast', role: 'alert', hidden: true });
   const panels = { chat: chatPanel(room, tell), people: peoplePanel(room), details: detailsPanel(room), settings: settingsPanel(room, devices, tell, { get: () => quality, set: chooseQuality }) };
@@ -25,7 +27,7 @@ export function call(room, devices, ended) {
   const invite = h('button', { class: 'quiet', id: 'invite', on: { click: copyLink } }, icon('link'), say(h('span'), 'call.invite'));
   const element = h('div', { class: 'call', 'data-you': room.me.id },
     h('header', {}, h('h1', { tabIndex: -1 }, room.state.name), invite),
-    h('main', {}, stage.element, alone, sound, banner, toast), aside, bar.element, mix);
+    h('main', {}, stage.element, alone, played.element, sound, banner, toast), aside, bar.element, mix);
   let shown = null, toastTimer;
 
   function open(name) {
@@ -55,6 +57,7 @@ export function call(room, devices, ended) {
     sound.hidden = true;
     for (const tile of tiles.values()) tile.video.play().catch(() => {});
     mix.play().catch(() => {});
+    played.play();
   }
 
   /** Everybody else in one stream, where that is how we hear. */
@@ -161,6 +164,8 @@ export function call(room, devices, ended) {
       if (state === 'connected') drawAll();
     },
     mix: hearMix,
+    announcement: played.draw,
+    announced: played.hear,
     talkingMuted: () => tell(t('call.talkingMuted')),
     refused: (error) => tell(explain(error)),
     closed: ended,
@@ -170,6 +175,8 @@ export function call(room, devices, ended) {
   const lock = wakeLock();
   bar.start();
   listenAsWished(room);
+  room.announcements.forEach(played.draw);
+  played.hear(room.announced);
   drawAll();
   return {
     element,
