@@ -7,6 +7,7 @@ import { Receiving } from './receiving.js';
 import { receptionOf } from './reception.js';
 import { Sending } from './sending.js';
 import { Slots } from './slots.js';
+import { fromWire } from './sources.js';
 import { StatsReader } from './stats.js';
 import { Together } from './together.js';
 import { OutgoingFile, awaitOffer } from './transfer.js';
@@ -85,8 +86,8 @@ export class Forwarded extends Emitter {
 
   /** @param {RTCIceServer[]} iceServers */
   setIceServers(iceServers) { for (const way of [this.#sending, this.#receiving]) way.configure({ iceServers }); }
-  /** @param {Publication} publication */
-  publish(publication) { this.#sending.publish(publication); }
+  /** @param {Publication} publication @param {string[] | null} to */
+  publish(publication, to) { this.#sending.publish(publication, to); }
   /** @param {Publication} publication */
   unpublish(publication) { this.#sending.unpublish(publication); }
   /** @param {Publication} publication */
@@ -172,7 +173,7 @@ export class Forwarded extends Emitter {
 
   /** @param {{participant: string, tracks: any[]}} message */
   #publishes({ participant, tracks }) {
-    this.#slots.publishes(participant, tracks.map(({ track, kind, source, codec, muted }) => ({ id: track, kind, source: source.replace('_', '-'), codec, muted })));
+    this.#slots.publishes(participant, tracks.map(({ track, kind, source, codec, muted }) => ({ id: track, kind, source: fromWire(source), codec, muted })));
     this.#view.refresh();
     this.#update();
     if (participant !== ROOM) this.emit('tracks', { participant, tracks: this.#slots.publishedBy(participant) });

@@ -3,6 +3,7 @@ import { Emitter } from './emitter.js';
 import { TrefoilError, refusal } from './errors.js';
 import { onDevicesChanged, onNetworkChanged, openCamera, openMicrophone, openScreen } from './media.js';
 import { Publication } from './publication.js';
+import { checkSource } from './sources.js';
 import { Way } from './way.js';
 
 /** Ask for new TURN credentials when this part of their life is over. */
@@ -13,7 +14,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 /**
  * @typedef {import('./types.js').ParticipantState} ParticipantState
  * @typedef {import('./types.js').RemoteTrack} RemoteTrack
- * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack, codec?: string}} DeviceOptions  `track`: the device is open already
+ * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack, codec?: string, to?: string[]}} DeviceOptions  `track`: the device is open already; `to`: as in `publish`
  * @typedef {object} RoomEvents
  * @property {ParticipantState} participantJoined
  * @property {ParticipantState} participantUpdated
@@ -120,7 +121,7 @@ export class Room extends Emitter {
    */
   soundAs(how) { this.#signalling.send({ type: 'voice', ...how }); }
 
-  /** Only these may receive something of ours, where media goes through the server; everybody for null. @param {Publication} publication @param {string[] | null} to */
+  /** Only these may receive something of ours; everybody for null. @param {Publication} publication @param {string[] | null} to */
   allow(publication, to) { this.#way.allow(publication, to); }
 
   /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
@@ -139,11 +140,12 @@ export class Room extends Emitter {
   }
 
   /**
-   * Sends a track to everybody, those who come later too. `codec` is for a picture through the server; default `VP8`.
+   * Sends a track to everybody, those who come later too; with `to` to these alone, from the first packet on. `codec` is for a picture through the server; default `VP8`.
    * @param {MediaStreamTrack} track
-   * @param {{source: import('./types.js').Source, streams?: MediaStream[], codec?: string, open?: (deviceId?: string) => Promise<MediaStreamTrack>}} how
+   * @param {{source: import('./types.js').Source, streams?: MediaStream[], codec?: string, to?: string[], open?: (deviceId?: string) => Promise<MediaStreamTrack>}} how
    */
-  publish(track, how) {
+  publish(track, { to, ...how }) {
+    checkSource(how.source);
     if (!this.me.permissions.includes('publish')) {
       track.stop();
       throw new TrefoilError('forbidden', `a ${this.me.role} may not publish`);
@@ -151,7 +153,7 @@ export class Room extends Emitter {
     const publication = new Publication({ track, ...how });
     publication.on('changed', () => { this.#way.replace(publication); this.#tellMutes(); this.emit('publicationChanged', publication); });
     publication.on('ended', () => this.unpublish(publication));
-    this.#way.publish(publication);
+    this.#way.publish(publication, to);
     this.#tellMutes();
     this.emit('published', publication);
     return publication;
@@ -209,9 +211,9 @@ export class Room extends Emitter {
    * @param {(constraints?: MediaTrackConstraints) => Promise<MediaStreamTrack>} opener
    * @param {DeviceOptions} [options]
    */
-  async #publishDevice(source, opener, { constraints = {}, track, codec } = {}) {
+  async #publishDevice(source, opener, { constraints = {}, track, codec, to } = {}) {
     const open = (/** @type {string | undefined} */ deviceId) => opener({ ...constraints, ...(deviceId && { deviceId: { exact: deviceId } }) });
-    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], codec, open });
+    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], codec, to, open });
   }
 
   /** @param {import('./types.js').Joined} joined */

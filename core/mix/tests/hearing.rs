@@ -269,6 +269,18 @@ fn an_announcement_is_heard_by_all_and_then_the_room_sleeps() {
 }
 
 #[test]
+fn whom_somebody_must_not_hear_they_do_not_even_hear_begin() {
+    let mut room = room(3);
+    room.join(id(0), Output::default(), says_tone(TONES[0], 0.5));
+    room.listen(id(1), Output::default());
+    room.listen(id(2), Output::default());
+    room.mixer.set_volume(id(1), id(0), 0.0);
+    room.run(ms(500));
+    assert!(room.ear(2).packets > 10);
+    assert_eq!(room.ear(1).packets, 0);
+}
+
+#[test]
 fn speakers_are_told_and_packets_name_the_voices_in_them() {
     let mut room = room(3);
     room.join(id(0), Output::default(), says_tone(TONES[0], 0.1));

@@ -37,8 +37,8 @@ mod worker;
 
 pub use announce::{AnnounceAsk, AnnouncementView, ROOM_ITSELF};
 pub use command::{
-    Ask, Command, HearWish, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView,
-    ViewWish, VoiceWish,
+    Ask, Command, Described, HearWish, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception,
+    TrackView, ViewWish, VoiceWish,
 };
 pub use config::MediaConfig;
 pub use detail::{RoomReading, TrackReading};

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use trefoil_bwe::Pacer;
 use trefoil_peer::{PublishTransport, SubscribeTransport, Via};
-use trefoil_sfu::{Outgoing, Source, TrackId};
+use trefoil_sfu::{Outgoing, TrackId};
 
 use crate::{
-    MuteState, ROOM_ITSELF, Rights, command::Reception, mix_out::MixOut, mixing::Hearing, outbox::Route,
-    plain::PlainLeg, timers::Planned,
+    Described, MuteState, ROOM_ITSELF, Rights, command::Reception, mix_out::MixOut, mixing::Hearing,
+    outbox::Route, plain::PlainLeg, timers::Planned,
 };
 
 /// Somebody in a room, as a worker knows them.
@@ -23,7 +23,7 @@ pub(crate) struct Member {
     pub(crate) publish: Option<Box<PublishLeg>>,
     pub(crate) subscribe: Option<Box<SubscribeLeg>>,
     /// By mid, what they said that they publish.
-    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) sources: BTreeMap<String, Described>,
     pub(crate) hearing: Hearing,
     /// Whether they take part in the room's mix as a listener.
     pub(crate) hears_mix: bool,

@@ -1,6 +1,6 @@
 //! One room on a worker: its router, and the packets that pass through it.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use trefoil_rtp::Codec;
 use trefoil_sfu::{Router, RouterSettings, TrackId};
@@ -19,6 +19,8 @@ pub(crate) struct Feed {
     /// Which of their media.
     pub(crate) media: u8,
     pub(crate) codec: Codec,
+    /// What the application calls it.
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) rids: Vec<String>,
     pub(crate) histories: [History; 3],
     /// What came since the last flush, with its encoding.
@@ -33,6 +35,7 @@ impl Feed {
             member,
             media,
             codec,
+            name: None,
             rids: rids.to_vec(),
             histories: [const { History::new() }; 3],
             pending: Vec::new(),

@@ -12,8 +12,8 @@ use trefoil_rtp::Codec;
 use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 
 use crate::{
-    MuteState, Rights, RoomKey, data::DataMessage, member::Member, mixing::Hearing, room::Feed,
-    worker::Worker,
+    MuteState, Rights, RoomKey, data::DataMessage, member::Member, mixing::Hearing, receive::members_of,
+    room::Feed, worker::Worker,
 };
 
 /// A track that is published elsewhere.
@@ -22,6 +22,7 @@ pub(crate) struct FarTrack {
     pub(crate) id: TrackId,
     pub(crate) codec: Codec,
     pub(crate) source: Source,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) rids: Vec<String>,
     pub(crate) muted: bool,
     /// By participant, who alone may receive it.
@@ -123,11 +124,13 @@ impl Worker {
             .tracks()
             .filter(|track| track.info().publisher == MemberId(member.into()));
         let far = own.filter_map(|track| {
+            let feed = room.feeds.get(&track.id())?;
             Some(FarTrack {
                 id: track.id(),
                 codec: track.info().codec,
                 source: track.info().source,
-                rids: room.feeds.get(&track.id())?.rids.clone(),
+                name: feed.name.clone(),
+                rids: feed.rids.clone(),
                 muted: track.is_muted(),
                 allowed: track
                     .allowed()
@@ -347,21 +350,17 @@ impl Worker {
                 encodings: u8::try_from(track.rids.len()).unwrap_or(1).max(1),
             };
             if known.router.adopt(track.id, info) {
-                known
-                    .feeds
-                    .insert(track.id, Feed::new(member, 0, track.codec, &track.rids));
+                let mut feed = Feed::new(member, 0, track.codec, &track.rids);
+                feed.name.clone_from(&track.name);
+                known.feeds.insert(track.id, feed);
                 for link in known.links.iter().filter(|link| Some(**link) != from) {
                     known.router.set_linked(track.id, *link, u8::MAX);
                 }
             }
             known.router.mute(track.id, track.muted);
             let key = known.key;
-            let allowed = track.allowed.as_ref().map(|allowed| {
-                let members = allowed
-                    .iter()
-                    .filter_map(|participant| self.by_participant.get(&(key, *participant)));
-                members.map(|member| MemberId((*member).into())).collect()
-            });
+            let allowed = track.allowed.as_ref();
+            let allowed = allowed.map(|allowed| members_of(&self.by_participant, key, allowed));
             known.router.allow(track.id, allowed);
         }
         self.unsettled.push(room);

@@ -49,14 +49,16 @@ impl Worker {
     /// What a member publishes, as others are told.
     fn tracks_of(&self, member: u32) -> Option<Told> {
         let known = self.members.get(member)?;
-        let router = &self.rooms.get(known.room)?.router;
-        let own = router
+        let room = self.rooms.get(known.room)?;
+        let own = room
+            .router
             .tracks()
             .filter(|track| track.info().publisher == MemberId(member.into()));
         let tracks = own.map(|track| TrackView {
             track: track.id(),
             codec: track.info().codec,
             source: track.info().source,
+            name: room.feeds.get(&track.id()).and_then(|feed| feed.name.clone()),
             muted: track.is_muted(),
         });
         Some(Told::Tracks {

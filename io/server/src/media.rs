@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use trefoil_auth::Permission;
 use trefoil_media::{
-    Ask, Command, HearWish, Limit, Media, MuteState, Notice, Progress, ROOM_ITSELF, Rights, RoomKey, Source,
-    Told, TrackId, ViewWish, VoiceWish,
+    Ask, Command, Described, HearWish, Limit, Media, MuteState, Notice, Progress, ROOM_ITSELF, Rights,
+    RoomKey, Source, Told, TrackId, ViewWish, VoiceWish,
 };
 use trefoil_native::{Lasting, MediaWord};
 use trefoil_room::{Participant, ParticipantId};
@@ -67,7 +67,7 @@ fn asked(ask: MediaAsk) -> Ask {
             offer: sdp,
             sources: tracks
                 .into_iter()
-                .map(|track| (track.mid, source_from(track.source)))
+                .map(|track| (track.mid, described(track.source, track.to)))
                 .collect(),
         },
         MediaAsk::Subscribe {
@@ -115,10 +115,7 @@ fn asked(ask: MediaAsk) -> Ask {
         MediaAsk::Allow { track, to } => Ask::Allow {
             // There is no track 0.
             track: track_from(&track).unwrap_or(TrackId(0)),
-            to: to.map(|to| {
-                let ids = to.iter().filter_map(|id| ParticipantId::parse(id));
-                ids.map(ParticipantId::number).collect()
-            }),
+            to: to.map(numbers),
         },
     }
 }
@@ -248,7 +245,11 @@ fn track_of(track: &trefoil_media::TrackView) -> PublishedTrack {
             Source::Screen => TrackSource::Screen,
             Source::ScreenAudio => TrackSource::ScreenAudio,
             Source::Announcement => TrackSource::Announcement,
-            Source::Other => TrackSource::Other,
+            Source::Other => {
+                let name = track.name.as_deref().map(str::to_owned);
+                let named = name.and_then(|name| TrackSource::try_from(name).ok());
+                named.unwrap_or(TrackSource::Other)
+            }
         },
         codec: track.codec.name().to_owned(),
         muted: track.muted,
@@ -263,15 +264,27 @@ fn places(tracks: Vec<(String, TrackId)>) -> Vec<TrackPlace> {
     tracks.into_iter().map(place).collect()
 }
 
-const fn source_from(source: TrackSource) -> Source {
-    match source {
-        TrackSource::Microphone => Source::Microphone,
-        TrackSource::Camera => Source::Camera,
-        TrackSource::Screen => Source::Screen,
-        TrackSource::ScreenAudio => Source::ScreenAudio,
+fn described(source: TrackSource, to: Option<Vec<String>>) -> Described {
+    let (source, name) = match source {
+        TrackSource::Microphone => (Source::Microphone, None),
+        TrackSource::Camera => (Source::Camera, None),
+        TrackSource::Screen => (Source::Screen, None),
+        TrackSource::ScreenAudio => (Source::ScreenAudio, None),
         // Nobody but the room itself announces.
-        TrackSource::Announcement | TrackSource::Other => Source::Other,
+        TrackSource::Announcement | TrackSource::Other => (Source::Other, None),
+        TrackSource::Named(name) => (Source::Other, Some(name.as_str().into())),
+    };
+    Described {
+        source,
+        name,
+        to: to.map(numbers),
     }
+}
+
+/// The participants that these are, as far as they can be any.
+fn numbers(ids: Vec<String>) -> Vec<u64> {
+    let ids = ids.iter().filter_map(|id| ParticipantId::parse(id));
+    ids.map(ParticipantId::number).collect()
 }
 
 /// What a participant is called; the room itself is one where it speaks.

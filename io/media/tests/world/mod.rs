@@ -24,8 +24,8 @@ use std::{
 };
 
 use trefoil_media::{
-    AnnouncementView, Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey,
-    Source, Tell, Told, TrackId, TrackView, ViewWish,
+    AnnouncementView, Ask, Command, Described, Media, MediaConfig, MuteState, Notice, Reception, Rights,
+    RoomKey, Source, Tell, Told, TrackId, TrackView, ViewWish,
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
@@ -201,7 +201,10 @@ impl World {
             number,
             Ask::Publish {
                 offer: change(offer),
-                sources: mids.into_iter().zip(sources.iter().copied()).collect(),
+                sources: mids
+                    .into_iter()
+                    .zip(sources.iter().copied().map(Described::from))
+                    .collect(),
             },
         );
     }
