@@ -115,7 +115,7 @@ fn asked(ask: MediaAsk) -> Ask {
         MediaAsk::Allow { track, to } => Ask::Allow {
             // There is no track 0.
             track: track_from(&track).unwrap_or(TrackId(0)),
-            to: to.map(numbers),
+            to: to.as_deref().map(numbers),
         },
     }
 }
@@ -277,12 +277,12 @@ fn described(source: TrackSource, to: Option<Vec<String>>) -> Described {
     Described {
         source,
         name,
-        to: to.map(numbers),
+        to: to.as_deref().map(numbers),
     }
 }
 
 /// The participants that these are, as far as they can be any.
-fn numbers(ids: Vec<String>) -> Vec<u64> {
+fn numbers(ids: &[String]) -> Vec<u64> {
     let ids = ids.iter().filter_map(|id| ParticipantId::parse(id));
     ids.map(ParticipantId::number).collect()
 }
