@@ -67,7 +67,7 @@ fn asked(ask: MediaAsk) -> Ask {
             offer: sdp,
             sources: tracks
                 .into_iter()
-                .map(|track| (track.mid, described(track.source, track.to)))
+                .map(|track| (track.mid, described(track.source, track.to.as_deref())))
                 .collect(),
         },
         MediaAsk::Subscribe {
@@ -264,7 +264,7 @@ fn places(tracks: Vec<(String, TrackId)>) -> Vec<TrackPlace> {
     tracks.into_iter().map(place).collect()
 }
 
-fn described(source: TrackSource, to: Option<Vec<String>>) -> Described {
+fn described(source: TrackSource, to: Option<&[String]>) -> Described {
     let (source, name) = match source {
         TrackSource::Microphone => (Source::Microphone, None),
         TrackSource::Camera => (Source::Camera, None),
@@ -277,7 +277,7 @@ fn described(source: TrackSource, to: Option<Vec<String>>) -> Described {
     Described {
         source,
         name,
-        to: to.as_deref().map(numbers),
+        to: to.map(numbers),
     }
 }
 
