@@ -65,6 +65,9 @@ pub enum ServerMessage {
     Left {
         /// Why.
         reason: LeaveReason,
+        /// Where everybody is sent away at once: after how long to come back, for each another time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
     /// The answer to `ping`.
     Pong {

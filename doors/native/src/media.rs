@@ -10,9 +10,9 @@ use crate::{Hall, MediaWord, Outside, hall::text};
 pub enum Lasting {
     /// It waits for them.
     Kept,
-    /// They do without; for all others it is a message like any other.
+    /// They do without, and so do those who fall behind; for all others it is a message like any other.
     ForThoseHere,
-    /// It is said once and not counted: what it says is soon over.
+    /// It is said once and not counted: what it says is soon over, and a later one takes its place where it still waits.
     Passing,
 }
 
@@ -52,7 +52,7 @@ impl Hall {
         outside: &impl Outside,
         now: Moment,
     ) {
-        let message = text(message);
+        let (kind, message) = (std::mem::discriminant(message), text(message));
         let to = match to {
             Some(id) => vec![id],
             None => self.sessions.keys().copied().collect(),
@@ -65,8 +65,9 @@ impl Hall {
                 .map(|session| session.attached);
             match there {
                 Some(here) if here || lasting == Lasting::Kept => match lasting {
-                    Lasting::Kept | Lasting::ForThoseHere => self.push(id, message.clone()),
-                    Lasting::Passing => self.push_express(id, message.clone()),
+                    Lasting::Kept => self.push(id, message.clone()),
+                    Lasting::ForThoseHere => self.push_if_calm(id, message.clone()),
+                    Lasting::Passing => self.push_passing(id, kind, message.clone()),
                 },
                 Some(_) | None => {}
             }
