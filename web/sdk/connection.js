@@ -75,6 +75,9 @@ export class Connection extends Emitter {
   }
 
   /** @param {Publication} publication */
+  sends(publication) { return this.#sending.has(publication); }
+
+  /** @param {Publication} publication */
   unpublish(publication) {
     const transceiver = this.#sending.get(publication);
     this.#sending.delete(publication);

@@ -7,6 +7,7 @@ import { Receiving } from './receiving.js';
 import { receptionOf } from './reception.js';
 import { Sending } from './sending.js';
 import { Slots } from './slots.js';
+import { fromWire } from './sources.js';
 import { StatsReader } from './stats.js';
 import { Together } from './together.js';
 import { OutgoingFile, awaitOffer } from './transfer.js';
@@ -19,6 +20,9 @@ import { View } from './view.js';
  * @typedef {import('./slots.js').Shown} Shown
  */
 
+/** Who publishes what is played into the room: nobody. */
+const ROOM = 'room';
+
 /** Beside the events of Mesh: who publishes what, who speaks, and how we receive. @extends {Emitter<import('./types.js').MediaEvents>} */
 export class Forwarded extends Emitter {
   #sending; #receiving; #streams; #view; #tunnel;
@@ -26,6 +30,7 @@ export class Forwarded extends Emitter {
   /** Participants whose tracks are not told of yet, since they still come another way. @type {Set<string>} */ #held = new Set();
   /** @type {Map<string, RemoteTrack>} */ #tracks = new Map();
   /** All others in one. @type {MediaStreamTrack | null} */ #mix = null;
+  /** What is played into the room. @type {MediaStreamTrack | null} */ #announced = null;
   /** Places were told since there is this connection. */ #told = false;
   /** Reliable messages go one after another. */ #posts = Promise.resolve();
   /** @type {{pc: RTCPeerConnection, reader: StatsReader}[]} */ #readers = [];
@@ -66,6 +71,7 @@ export class Forwarded extends Emitter {
       case 'media_lost': return message.transport === 'publish' ? this.#sending.lost() : this.#receiving.lost();
       case 'reception': return this.emit('reception', receptionOf(message));
       case 'speakers': return this.emit('speakers', message.speakers);
+      case 'announcement': return this.emit('announcement', { id: message.id, name: message.name, state: message.state, seconds: message.seconds, length: message.length_seconds });
       case 'talking_muted': return this.emit('talkingMuted', undefined);
       default: // a newer server may say more
     }
@@ -80,8 +86,8 @@ export class Forwarded extends Emitter {
 
   /** @param {RTCIceServer[]} iceServers */
   setIceServers(iceServers) { for (const way of [this.#sending, this.#receiving]) way.configure({ iceServers }); }
-  /** @param {Publication} publication */
-  publish(publication) { this.#sending.publish(publication); }
+  /** @param {Publication} publication @param {string[] | null} to */
+  publish(publication, to) { this.#sending.publish(publication, to); }
   /** @param {Publication} publication */
   unpublish(publication) { this.#sending.unpublish(publication); }
   /** @param {Publication} publication */
@@ -148,6 +154,7 @@ export class Forwarded extends Emitter {
   close() {
     this.#view.close();
     this.#hearMix(null);
+    this.#hearRoom(null);
     this.#sending.close();
     this.#receiving.close();
     for (const participant of new Set([...this.#tracks.values()].map((track) => track.participant))) this.#slots.publishes(participant, []);
@@ -166,10 +173,10 @@ export class Forwarded extends Emitter {
 
   /** @param {{participant: string, tracks: any[]}} message */
   #publishes({ participant, tracks }) {
-    this.#slots.publishes(participant, tracks.map(({ track, kind, source, codec, muted }) => ({ id: track, kind, source: source.replace('_', '-'), codec, muted })));
+    this.#slots.publishes(participant, tracks.map(({ track, kind, source, codec, muted }) => ({ id: track, kind, source: fromWire(source), codec, muted })));
     this.#view.refresh();
     this.#update();
-    this.emit('tracks', { participant, tracks: this.#slots.publishedBy(participant) });
+    if (participant !== ROOM) this.emit('tracks', { participant, tracks: this.#slots.publishedBy(participant) });
   }
 
   /** @param {{mid: string, track: string}[]} slots */
@@ -188,9 +195,16 @@ export class Forwarded extends Emitter {
     this.emit('mix', track && new MediaStream([track]));
   }
 
+  /** @param {MediaStreamTrack | null} track */
+  #hearRoom(track) {
+    if (this.#announced === track) return;
+    this.#announced = track;
+    this.emit('announced', track && new MediaStream([track]));
+  }
+
   /** Tells what has begun and ended. Streams are whole before anybody hears of them. */
   #update() {
-    const shown = new Map(this.#slots.shown.filter(({ participant }) => !this.#held.has(participant)).map((s) => [s.published.id, s]));
+    const shown = new Map(this.#slots.shown.filter(({ participant }) => participant !== ROOM && !this.#held.has(participant)).map((s) => [s.published.id, s]));
     const ended = [...this.#tracks.values()].filter(({ id, track }) => shown.get(id)?.track !== track);
     const begun = [...shown.values()].filter(({ published: { id }, track }) => this.#tracks.get(id)?.track !== track).map((s) => this.#remote(s));
     for (const { id } of ended) this.#tracks.delete(id);
@@ -199,6 +213,7 @@ export class Forwarded extends Emitter {
     for (const track of ended) this.emit('trackEnded', track);
     for (const track of begun) this.emit('track', track);
     this.#streams.tidy();
+    this.#hearRoom(this.#slots.shown.find(({ participant }) => participant === ROOM)?.track ?? null);
   }
 
   /** @param {Shown} shown @returns {RemoteTrack} */

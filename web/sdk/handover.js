@@ -5,8 +5,6 @@
 const LOOK_MS = 200;
 /** After so long we wait no more. */
 const PATIENCE_MS = 15_000;
-/** What the server has no name for is `other` when it comes from there. */
-const NAMED = new Set(['microphone', 'camera', 'screen', 'screen-audio']);
 
 /** One for each change of a room; it lets go of the mesh participant by participant. */
 export class Handover {
@@ -68,7 +66,7 @@ export class Handover {
   async #isHere(participant) {
     if (this.#forwarded.state !== 'connected') return false;
     const here = await this.#forwarded.arrived(participant).catch(() => new Set());
-    return this.#mesh.tracksOf(participant).every(({ source }) => here.has(NAMED.has(source) ? source : 'other'));
+    return this.#mesh.tracksOf(participant).every(({ source }) => here.has(source));
   }
 
   /** @param {string} participant @param {{ours: boolean, theirs: boolean}} state */

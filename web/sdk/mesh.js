@@ -24,7 +24,7 @@ export class Mesh extends Emitter {
   /** @type {WeakMap<Connection, StatsReader>} */ #readers = new WeakMap();
   /** Channels of files. @type {WeakMap<Connection, Set<RTCDataChannel>>} */ #files = new WeakMap();
   /** @type {RTCConfiguration} */ #configuration;
-  #send; #streams; #publications;
+  #send; #streams; #publications; #may;
   /** Our own id, new after each fresh join. */ you = '';
 
   /**
@@ -33,11 +33,12 @@ export class Mesh extends Emitter {
    * @param {(to: string, data: import('./types.js').SignalData) => void} options.send
    * @param {import('./together.js').Together} options.streams
    * @param {Iterable<Publication>} options.publications  what everybody is sent, those who come later too
+   * @param {(publication: Publication, participant: string) => boolean} [options.may]  whether it is for them
    */
-  constructor({ configuration, send, streams, publications }) {
+  constructor({ configuration, send, streams, publications, may = () => true }) {
     super();
     this.#configuration = { ...configuration };
-    this.#send = send; this.#streams = streams; this.#publications = publications;
+    this.#send = send; this.#streams = streams; this.#publications = publications; this.#may = may;
   }
 
   /** Those to whom there is a connection. */
@@ -84,12 +85,21 @@ export class Mesh extends Emitter {
 
   /** @param {Publication} publication */
   publish(publication) {
-    for (const connection of this.#connections.values()) connection.publish(publication);
+    for (const [participant, connection] of this.#connections) if (this.#may(publication, participant)) connection.publish(publication);
   }
 
   /** @param {Publication} publication */
   unpublish(publication) {
     for (const connection of this.#connections.values()) connection.unpublish(publication);
+  }
+
+  /** It is for others than before. @param {Publication} publication */
+  allow(publication) {
+    for (const [participant, connection] of this.#connections) {
+      const may = this.#may(publication, participant);
+      if (may === connection.sends(publication)) continue;
+      if (may) connection.publish(publication); else connection.unpublish(publication);
+    }
   }
 
   /** @param {Publication} publication */
@@ -167,7 +177,7 @@ export class Mesh extends Emitter {
   #make(participant, id, calls) {
     const connection = new Connection({
       id, calls, polite: this.#politeTo(participant), configuration: this.#configuration,
-      publications: this.#publications, send: (data) => this.#send(participant, data), streamFor: (source) => this.#streams.of(participant, source),
+      publications: [...this.#publications].filter((publication) => this.#may(publication, participant)), send: (data) => this.#send(participant, data), streamFor: (source) => this.#streams.of(participant, source),
     });
     this.#connections.set(participant, connection);
     connection.on('track', (track) => this.emit('track', { ...track, participant }));

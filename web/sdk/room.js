@@ -3,6 +3,7 @@ import { Emitter } from './emitter.js';
 import { TrefoilError, refusal } from './errors.js';
 import { onDevicesChanged, onNetworkChanged, openCamera, openMicrophone, openScreen } from './media.js';
 import { Publication } from './publication.js';
+import { checkSource } from './sources.js';
 import { Way } from './way.js';
 
 /** Ask for new TURN credentials when this part of their life is over. */
@@ -13,7 +14,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 /**
  * @typedef {import('./types.js').ParticipantState} ParticipantState
  * @typedef {import('./types.js').RemoteTrack} RemoteTrack
- * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack, codec?: string}} DeviceOptions  `track`: the device is open already
+ * @typedef {{constraints?: MediaTrackConstraints, track?: MediaStreamTrack, codec?: string, to?: string[]}} DeviceOptions  `track`: the device is open already; `to`: as in `publish`
  * @typedef {object} RoomEvents
  * @property {ParticipantState} participantJoined
  * @property {ParticipantState} participantUpdated
@@ -32,6 +33,8 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
  * @property {import('./types.js').Speaker[]} speakers  who speaks, the one who has the floor first
  * @property {import('./types.js').Reception} reception  how well we receive, where media goes through the server
  * @property {MediaStream | null} mix  everybody else in one stream, to be played instead of each; null when it is over
+ * @property {import('./types.js').Announcement} announcement  a sound that is played into the room, and how far it is
+ * @property {MediaStream | null} announced  that sound, to be played beside all others; null when nothing is played, or it is in the mix
  * @property {undefined} talkingMuted  we speak, but are muted
  * @property {{participant: string, state: RTCPeerConnectionState}} connection
  * @property {'connected' | 'reconnecting'} state  of the connection to the server
@@ -49,6 +52,8 @@ export class Room extends Emitter {
   /** What the server was last told of our mutes. */ #told = '';
   /** @type {import('./types.js').Speaker[]} */ #speakers = [];
   /** @type {MediaStream | null} */ #mix = null;
+  /** @type {Map<string, import('./types.js').Announcement>} */ #announcements = new Map();
+  /** @type {MediaStream | null} */ #announced = null;
   #stopWatching;
   /** Camera and microphone are one stream, so that lips and voice stay together. */ #voiceAndFace = new MediaStream();
 
@@ -67,6 +72,8 @@ export class Room extends Emitter {
     for (const type of /** @type {const} */ (['trackEnded', 'tracks', 'connection', 'reception', 'talkingMuted', 'data', 'file'])) way.on(type, (detail) => this.emit(type, detail));
     way.on('track', (track) => { if (this.#mayPublish(track.participant)) this.emit('track', track); });
     way.on('mix', (mix) => { this.#mix = mix; this.emit('mix', mix); });
+    way.on('announced', (announced) => { this.#announced = announced; this.emit('announced', announced); });
+    way.on('announcement', (announcement) => this.#announcement(announcement));
     way.on('speakers', (speakers) => { this.#speakers = speakers; this.emit('speakers', speakers); });
     signalling.on('joined', (joined) => this.#joined(joined));
     signalling.on('message', (message) => this.#receive(message));
@@ -87,6 +94,10 @@ export class Room extends Emitter {
   get speakers() { return this.#speakers; }
   /** Everybody else in one stream, if we hear them so. */
   get mix() { return this.#mix; }
+  /** What is being played into the room. */
+  get announcements() { return [...this.#announcements.values()]; }
+  /** The sound of it, where it is not in the mix. */
+  get announced() { return this.#announced; }
   /** What we receive of somebody. @param {string} participant @returns {RemoteTrack[]} */
   tracksOf(participant) { return this.#mayPublish(participant) ? this.#way.tracksOf(participant) : []; }
   /** What somebody publishes, received or not. @param {string} participant */
@@ -110,7 +121,7 @@ export class Room extends Emitter {
    */
   soundAs(how) { this.#signalling.send({ type: 'voice', ...how }); }
 
-  /** Only these may receive something of ours, where media goes through the server; everybody for null. @param {Publication} publication @param {string[] | null} to */
+  /** Only these may receive something of ours; everybody for null. @param {Publication} publication @param {string[] | null} to */
   allow(publication, to) { this.#way.allow(publication, to); }
 
   /** @param {DeviceOptions} [options] @returns {Promise<Publication>} rejects with a TrefoilError */
@@ -129,11 +140,12 @@ export class Room extends Emitter {
   }
 
   /**
-   * Sends a track to everybody, those who come later too. `codec` is for a picture through the server; default `VP8`.
+   * Sends a track to everybody, those who come later too; with `to` to these alone, from the first packet on. `codec` is for a picture through the server; default `VP8`.
    * @param {MediaStreamTrack} track
-   * @param {{source: import('./types.js').Source, streams?: MediaStream[], codec?: string, open?: (deviceId?: string) => Promise<MediaStreamTrack>}} how
+   * @param {{source: import('./types.js').Source, streams?: MediaStream[], codec?: string, to?: string[], open?: (deviceId?: string) => Promise<MediaStreamTrack>}} how
    */
-  publish(track, how) {
+  publish(track, { to, ...how }) {
+    checkSource(how.source);
     if (!this.me.permissions.includes('publish')) {
       track.stop();
       throw new TrefoilError('forbidden', `a ${this.me.role} may not publish`);
@@ -141,7 +153,7 @@ export class Room extends Emitter {
     const publication = new Publication({ track, ...how });
     publication.on('changed', () => { this.#way.replace(publication); this.#tellMutes(); this.emit('publicationChanged', publication); });
     publication.on('ended', () => this.unpublish(publication));
-    this.#way.publish(publication);
+    this.#way.publish(publication, to);
     this.#tellMutes();
     this.emit('published', publication);
     return publication;
@@ -199,9 +211,9 @@ export class Room extends Emitter {
    * @param {(constraints?: MediaTrackConstraints) => Promise<MediaStreamTrack>} opener
    * @param {DeviceOptions} [options]
    */
-  async #publishDevice(source, opener, { constraints = {}, track, codec } = {}) {
+  async #publishDevice(source, opener, { constraints = {}, track, codec, to } = {}) {
     const open = (/** @type {string | undefined} */ deviceId) => opener({ ...constraints, ...(deviceId && { deviceId: { exact: deviceId } }) });
-    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], codec, open });
+    return this.publish(track ?? await open(undefined), { source, streams: [this.#voiceAndFace], codec, to, open });
   }
 
   /** @param {import('./types.js').Joined} joined */
@@ -210,6 +222,7 @@ export class Room extends Emitter {
     this.#iceServers(joined);
     if (joined.resumed) return this.#way.travel(joined.room.topology); // what happened meanwhile follows as messages
     for (const { id } of this.participants) this.#gone(id, 'session_lost');
+    for (const announcement of this.announcements) this.#announcement({ ...announcement, state: 'ended' });
     this.#you = joined.you;
     this.#participants = new Map(joined.participants.map((participant) => [participant.id, participant]));
     this.#way.begin(joined.you, this.participants.map(({ id }) => id));
@@ -291,6 +304,13 @@ export class Room extends Emitter {
     clearTimeout(this.#refresh);
     const wait = Math.min(ice_ttl_seconds * 1000 * REFRESH_AT, LONGEST_TIMEOUT_MS);
     this.#refresh = setTimeout(() => this.#signalling.send({ type: 'ice_servers' }), wait);
+  }
+
+  /** @param {import('./types.js').Announcement} announcement */
+  #announcement(announcement) {
+    if (announcement.state === 'ended') this.#announcements.delete(announcement.id);
+    else this.#announcements.set(announcement.id, announcement);
+    this.emit('announcement', announcement);
   }
 
   /** The others see a mark where we send no voice or no picture. */

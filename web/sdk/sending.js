@@ -3,11 +3,10 @@ import { Emitter } from './emitter.js';
 import { encodingsFor, only, pause } from './encodings.js';
 import { Path, Patience } from './path.js';
 import { withSilenceSuppressed } from './sdp.js';
+import { toWire } from './sources.js';
 
 /** Every browser has it, so it needs no agreement. */
 const USUAL_CODEC = 'VP8';
-/** What the server calls our sources; those of the application are `other` to it. @type {Record<string, string>} */
-const SOURCES = { microphone: 'microphone', camera: 'camera', screen: 'screen', 'screen-audio': 'screen_audio' };
 
 /**
  * @typedef {import('./publication.js').Publication} Publication
@@ -34,8 +33,9 @@ export class Sending extends Emitter {
 
   get pc() { return this.#pc; }
 
-  /** @param {Publication} publication */
-  publish(publication) {
+  /** For these only, if it is for some only. @param {Publication} publication @param {string[] | null} [to] */
+  publish(publication, to = null) {
+    if (to) this.#allowed.set(publication, to);
     this.#sending.set(publication, null);
     if (this.#pc) this.#attach(publication, this.#pc); else this.#begin();
   }
@@ -182,7 +182,10 @@ export class Sending extends Emitter {
 
   /** What is in which m= section. */
   #notes() {
-    return [...this.#sending].flatMap(([{ source }, transceiver]) => (transceiver?.mid ? [{ mid: transceiver.mid, source: SOURCES[source] ?? 'other' }] : []));
+    return [...this.#sending].flatMap(([publication, transceiver]) => {
+      const to = this.#allowed.get(publication);
+      return transceiver?.mid ? [{ mid: transceiver.mid, source: toWire(publication.source), ...(to && { to }) }] : [];
+    });
   }
 
   /** Where voices are, which are silent most of the time. */

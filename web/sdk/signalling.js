@@ -25,7 +25,7 @@ export class Signalling extends Emitter {
   /** Sent and not yet known to have arrived. @type {object[]} */ #outbox = [];
   /** How many of our messages the server is known to have counted. */ #acknowledged = 0;
   #open = false; #closed = false; #everJoined = false;
-  #attempt = 0; #brokenSince = 0; #heard = 0;
+  #attempt = 0; #brokenSince = 0; #heard = 0; #hintMs = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #retry;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #deadline;
   /** @type {ReturnType<typeof setInterval> | undefined} */ #beat;
@@ -105,7 +105,7 @@ export class Signalling extends Emitter {
     switch (message.type) {
       case 'pong': return this.#acknowledge(message.received);
       case 'left':
-        if (message.reason === 'server_stopping') return this.#forgetSession();
+        if (message.reason === 'server_stopping') { this.#hintMs = message.retry_after_ms ?? 0; return this.#forgetSession(); }
         return this.#finish(new TrefoilError(message.reason, `the server ended this: ${message.reason}`));
       case 'refused':
         if (message.of) this.#count();
@@ -178,8 +178,11 @@ export class Signalling extends Emitter {
     if (!this.#everJoined || now - this.#brokenSince > this.#reconnectMs) {
       return this.#finish(new TrefoilError('network', `cannot reach ${this.#url}`));
     }
+    // Where the server has sent everybody away, it has told each another time to come back.
+    const hint = this.#hintMs;
+    this.#hintMs = 0;
     const most = Math.min(BACKOFF_MS.first * 2 ** this.#attempt++, BACKOFF_MS.most);
-    this.#retry = setTimeout(() => this.#connect(), most * (0.5 + Math.random() / 2));
+    this.#retry = setTimeout(() => this.#connect(), hint + most * (0.5 + Math.random() / 2));
     if (wasOpen) this.emit('state', 'reconnecting');
   }
 

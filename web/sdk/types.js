@@ -89,6 +89,13 @@
  * @property {number} [complexity]  of the mix's encoder: 0 (cheap) to 10
  * @property {Record<string, number>} [volumes]  by participant, in the mix: percent
  *
+ * @typedef {object} Announcement  A sound that is played into the room.
+ * @property {string} id
+ * @property {string} name
+ * @property {'started' | 'progress' | 'ended'} state  `progress` comes once a second, and to whoever comes meanwhile
+ * @property {number} seconds  what was heard of it
+ * @property {number} length  all of it, in seconds
+ *
  * @typedef {{participant: string, level: number}} Speaker  `level` in dBov: 0 is the loudest
  *
  * @typedef {object} MediaEvents  What both ways of media tell.
@@ -102,6 +109,8 @@
  * @property {Speaker[]} speakers
  * @property {MediaStream | null} mix
  * @property {undefined} talkingMuted
+ * @property {Announcement} announcement
+ * @property {MediaStream | null} announced
  *
  * @typedef {object} JoinOptions
  * @property {string} [url]  the server's http(s) URL; default: where the page came from

@@ -8,7 +8,7 @@ import { Mesh } from './mesh.js';
 import { Together } from './together.js';
 
 /** Messages that are between us and the media server. */
-const OURS = new Set(['published', 'needed', 'offer', 'tracks', 'slots', 'media_lost', 'reception', 'speakers', 'talking_muted']);
+const OURS = new Set(['published', 'needed', 'offer', 'tracks', 'slots', 'media_lost', 'reception', 'speakers', 'talking_muted', 'announcement']);
 const ASKED = new Set(['publish', 'subscribe', 'answer', 'view', 'hear', 'voice', 'allow']);
 
 /**
@@ -47,6 +47,7 @@ export class Way extends Emitter {
     const mesh = this.#mesh = new Mesh({
       configuration: this.#configuration, streams: this.#streams, publications: this.publications,
       send: (to, data) => send({ type: 'signal', to, data }),
+      may: (publication, participant) => this.#allowed.get(publication)?.includes(participant) ?? true,
     });
     for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file'])) mesh.on(type, (detail) => this.emit(type, detail));
     mesh.on('state', ({ participant }) => this.#connection(participant));
@@ -120,11 +121,12 @@ export class Way extends Emitter {
     this.#forwarded?.setIceServers(iceServers);
   }
 
-  /** @param {Publication} publication */
-  publish(publication) {
+  /** For these only, if it is for some only. @param {Publication} publication @param {string[] | null} [to] */
+  publish(publication, to = null) {
+    if (to) this.#allowed.set(publication, to);
     this.publications.add(publication);
     this.#mesh.publish(publication);
-    this.#forwarded?.publish(publication);
+    this.#forwarded?.publish(publication, to);
   }
 
   /** @param {Publication} publication */
@@ -162,6 +164,7 @@ export class Way extends Emitter {
   /** @param {Publication} publication @param {string[] | null} to */
   allow(publication, to) {
     this.#allowed.set(publication, to);
+    this.#mesh.allow(publication);
     this.#forwarded?.allow(publication, to);
   }
 
@@ -214,7 +217,7 @@ export class Way extends Emitter {
     const forwarded = this.#forwarded = new Forwarded({
       send: this.#send, configuration: this.#configuration, streams: this.#streams, publications: this.publications, slots: this.#slots,
     });
-    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file', 'tracks', 'reception', 'speakers', 'mix', 'talkingMuted'])) forwarded.on(type, (detail) => this.emit(type, detail));
+    for (const type of /** @type {const} */ (['track', 'trackEnded', 'data', 'file', 'tracks', 'reception', 'speakers', 'mix', 'talkingMuted', 'announcement', 'announced'])) forwarded.on(type, (detail) => this.emit(type, detail));
     forwarded.on('state', () => { for (const participant of this.#others) if (this.#through(participant)) this.#connection(participant); });
     if (this.#wishes) forwarded.view(this.#wishes);
     if (this.#hearing) this.#send({ type: 'hear', ...this.#hearing });

@@ -5,6 +5,7 @@ import { recall, remember } from './store.js';
 import { Stage } from './stage.js';
 import { Tile } from './tiles.js';
 import { qualities, wishes } from './wishes.js';
+import { announcements } from './announcements.js';
 import { controls } from './controls.js';
 import { chatPanel } from './chat.js';
 import { peoplePanel } from './people.js';
@@ -13,19 +14,22 @@ import { listenAsWished, settingsPanel } from './callsettings.js';
 
 export function call(room, devices, ended) {
   const stage = new Stage(() => look()), tiles = new Map(), stops = [];
+  /** By participant, how loud we hear them, in percent. */
+  const volumes = new Map();
   let quality = qualities.includes(recall('quality')) ? recall('quality') : 'auto';
   const banner = h('p', { class: 'banner', role: 'status', hidden: true });
   const sound = say(h('button', { class: 'primary sound', hidden: true, on: { click: playAll } }), 'call.sound');
-  const mix = h('audio', { autoplay: true });
+  const mix = h('audio', { id: 'mix', autoplay: true });
+  const played = announcements(() => { sound.hidden = false; });
   const alone = say(h('p', { class: 'alone' }), 'call.alone');
   const toast = h('p', { class: 'toast', role: 'alert', hidden: true });
-  const panels = { chat: chatPanel(room, tell), people: peoplePanel(room), details: detailsPanel(room), settings: settingsPanel(room, devices, tell, { get: () => quality, set: chooseQuality }) };
+  const panels = { chat: chatPanel(room, tell), people: peoplePanel(room, { of: (id) => volumes.get(id) ?? 100, set: setVolume }), details: detailsPanel(room), settings: settingsPanel(room, devices, tell, { get: () => quality, set: chooseQuality }) };
   const aside = h('aside', { class: 'panel', hidden: true });
-  const bar = controls(room, devices, { open, tell });
+  const bar = controls(room, devices, { open, tell, pin: (number) => stage.pinNumber(number) });
   const invite = h('button', { class: 'quiet', id: 'invite', on: { click: copyLink } }, icon('link'), say(h('span'), 'call.invite'));
   const element = h('div', { class: 'call', 'data-you': room.me.id },
     h('header', {}, h('h1', { tabIndex: -1 }, room.state.name), invite),
-    h('main', {}, stage.element, alone, sound, banner, toast), aside, bar.element, mix);
+    h('main', {}, stage.element, alone, played.element, sound, banner, toast), aside, bar.element, mix);
   let shown = null, toastTimer;
 
   function open(name) {
@@ -55,12 +59,20 @@ export function call(room, devices, ended) {
     sound.hidden = true;
     for (const tile of tiles.values()) tile.video.play().catch(() => {});
     mix.play().catch(() => {});
+    played.play();
   }
 
   /** Everybody else in one stream, where that is how we hear. */
   function hearMix(stream) {
     mix.srcObject = stream;
     if (stream) mix.play().catch((error) => { if (error.name === 'NotAllowedError') sound.hidden = false; });
+  }
+
+  /** By themselves they are as loud as their tile plays them, in a mix as the server is asked for; that once it is `settled`. */
+  function setVolume(id, percent, settled) {
+    volumes.set(id, percent);
+    for (const tile of tiles.values()) if (tile.participant === id) tile.volume(percent);
+    if (settled) room.listenAs({ volumes: { [id]: percent } });
   }
 
   function chooseQuality(wanted) {
@@ -89,6 +101,7 @@ export function call(room, devices, ended) {
     let tile = tiles.get(key);
     if (!tile) {
       tiles.set(key, tile = new Tile({ participant, source, mine, pin: () => stage.pin(tile) }));
+      tile.volume(volumes.get(participant) ?? 100);
       stage.add(tile);
     }
     return tile;
@@ -161,6 +174,8 @@ export function call(room, devices, ended) {
       if (state === 'connected') drawAll();
     },
     mix: hearMix,
+    announcement: played.draw,
+    announced: played.hear,
     talkingMuted: () => tell(t('call.talkingMuted')),
     refused: (error) => tell(explain(error)),
     closed: ended,
@@ -170,6 +185,8 @@ export function call(room, devices, ended) {
   const lock = wakeLock();
   bar.start();
   listenAsWished(room);
+  room.announcements.forEach(played.draw);
+  played.hear(room.announced);
   drawAll();
   return {
     element,

@@ -33,7 +33,7 @@ export function settingsPanel(room, devices, tell, quality) {
     opened() {
       fill();
       canChoose();
-      say(keys, 'settings.keys', { keys: buttons.map(({ id, key }) => `${key.toUpperCase()} ${t(`bar.${id}`)}`).join(' · ') });
+      say(keys, 'settings.keys', { keys: [...buttons.map(({ id, key }) => `${key.toUpperCase()} ${t(`bar.${id}`)}`), `1–9 ${t('stage.pin')}`].join(' · ') });
       stop = onDevicesChanged(fill);
     },
     closed() { stop(); },

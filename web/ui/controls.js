@@ -1,4 +1,4 @@
-//! The bar at the bottom: microphone, camera, screen, panels, leave; and the keys for each of them.
+//! The bar at the bottom: microphone, camera, screen, panels, leave; and the keys for each of them and for tiles.
 import { h, icon } from './dom.js';
 import { explain, say, t } from './words.js';
 
@@ -9,7 +9,7 @@ export const buttons = [
   { id: 'details', key: 'i', panel: true }, { id: 'settings', key: 'g', panel: true },
 ];
 
-export function controls(room, devices, { open, tell }) {
+export function controls(room, devices, { open, tell, pin }) {
   const made = new Map(buttons.map(({ id, key, panel }) => {
     const button = h('button', { class: `round ${panel ? 'panel-button' : ''}`, id: `bar-${id}`, 'aria-pressed': 'false', 'aria-keyshortcuts': key, on: { click: () => press(id) } }, icon(id));
     say(button, `bar.${id}`, {}, 'aria-label');
@@ -55,6 +55,7 @@ export function controls(room, devices, { open, tell }) {
   function onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.repeat) return;
     if (event.target.closest('input, textarea, select, [contenteditable]')) return;
+    if (/^[1-9]$/.test(event.key)) { event.preventDefault(); return pin(Number(event.key)); }
     const wanted = buttons.find(({ key }) => key === event.key.toLowerCase());
     if (wanted) { event.preventDefault(); press(wanted.id); }
   }

@@ -49,6 +49,12 @@ export class Stage {
     this.arrange();
   }
 
+  /** The tile of that number, as `arrange` gives them to keys. */
+  pinNumber(number) {
+    const tile = this.tiles.find(({ key }) => key === String(number));
+    if (tile) this.pin(tile);
+  }
+
   turn(step) {
     this.page += step;
     this.arrange();
@@ -87,6 +93,9 @@ export class Stage {
     // With two, the other is large and oneself small in a corner.
     this.element.classList.toggle('two', two);
     for (const [box, tiles] of [[this.large, large], [this.people, people]]) tiles.forEach((tile, n) => this.place(tile, box, n, box === this.large || items.includes(tile)));
+    // In an order that pinning does not change, so that the same key takes it back.
+    const numbered = this.tiles.filter((tile) => !tile.mine && !tile.element.hidden);
+    for (const tile of this.tiles) { const n = numbered.indexOf(tile); tile.number(n >= 0 && n < 9 ? String(n + 1) : null); }
     this.pager.hidden = pages === 1;
     say(this.pageOf, 'stage.page', { page: page + 1, pages });
     this.turns[0].disabled = page === 0;

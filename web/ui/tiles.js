@@ -22,7 +22,9 @@ export class Tile {
   /** Who this is and how: name, muted, away, and how the connection to them is. */
   describe({ name, key = null, muted, away = false, connection = 'connected' }) {
     say(this.name, key ?? 'name', { name });
-    for (const attribute of ['aria-label', 'title']) say(this.pin, 'tile.pin', { name }, attribute);
+    this.called = name;
+    say(this.pin, 'tile.pin', { name }, 'aria-label');
+    this.hint();
     this.initial.textContent = first(name);
     this.element.setAttribute('aria-label', this.name.textContent);
     this.mutedMark.hidden = !muted?.audio;
@@ -47,6 +49,19 @@ export class Tile {
     this.face();
     if (tracks.length) this.video.play().catch((error) => { if (error.name === 'NotAllowedError') onBlocked(); });
   }
+
+  /** How loud it plays, in percent. */
+  volume(percent) { this.video.volume = percent / 100; }
+
+  /** The key that pins it; null for none. */
+  number(key) {
+    if (this.key === key) return;
+    this.key = key;
+    if (key) this.pin.setAttribute('aria-keyshortcuts', key); else this.pin.removeAttribute('aria-keyshortcuts');
+    this.hint();
+  }
+
+  hint() { if (this.called) say(this.pin, this.key ? 'tile.pinKey' : 'tile.pin', { name: this.called, key: this.key ?? '' }, 'title'); }
 
   /** Without a picture there is the initial. */
   face() { this.element.classList.toggle('faceless', Boolean(this.muted?.video) || this.stream.getVideoTracks().length === 0); }

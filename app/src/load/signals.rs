@@ -99,7 +99,7 @@ impl Signals {
         })?;
         match parsed {
             ServerMessage::Refused(refused) => bail!("{}", told(&self.name, &refused)),
-            ServerMessage::Left { reason } => bail!("{} was put out: {}", self.name, why(reason)),
+            ServerMessage::Left { reason, .. } => bail!("{} was put out: {}", self.name, why(reason)),
             ServerMessage::MediaLost { transport } => bail!(
                 "the server has lost the transport of {} ({transport:?}): its log says why",
                 self.name

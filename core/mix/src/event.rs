@@ -1,9 +1,6 @@
 //! What the mixer tells.
 
-use crate::{
-    hearing::{AnnouncementId, ParticipantId},
-    overload::Rung,
-};
+use crate::{hearing::ParticipantId, overload::Rung};
 
 /// Something that others may want to know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,20 +9,11 @@ pub enum Event {
     Speakers,
     /// Somebody who is muted has been talking for 300 ms.
     TalksMuted(ParticipantId),
-    /// So much of an announcement was heard; told each second, and at its end.
-    Progress {
-        /// Which.
-        announcement: AnnouncementId,
-        /// Milliseconds.
-        played_ms: u64,
-    },
-    /// An announcement was heard to its end, or stopped.
-    Ended(AnnouncementId),
     /// More or less is given up than before.
     Overload(Rung),
 }
 
-/// Why the mixer does not take somebody or something.
+/// Why the mixer or the player does not take somebody or something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// As many participants as the settings allow are there.
@@ -34,7 +22,7 @@ pub enum Refusal {
     /// This number is taken.
     #[error("already there")]
     Present,
-    /// As many announcements as the settings allow are being played.
+    /// As many announcements as may be are being played.
     #[error("too many announcements at once")]
     Busy,
 }

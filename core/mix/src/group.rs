@@ -37,7 +37,7 @@ pub(crate) struct Group<E> {
     /// The quality the encoder works with.
     quality: Quality,
     limiter: Limiter,
-    /// The factors of the last step, where not 1.
+    /// The factors of all that sounded in the last step.
     factors: Vec<(SourceId, f32)>,
     sound: Vec<f32>,
     last: Vec<f32>,
@@ -167,15 +167,16 @@ impl<E: Encoder> Group<E> {
             let own = self.hearing.own.map(SourceId::Participant) == Some(sounding.id);
             let before = self.factors.iter().find(|(id, _)| *id == sounding.id);
             // A talker's own voice is not faded out of their mix: it was never in.
+            // And whoever did not sound before was not heard: what is not for these members never is, not even for a moment.
             let before = if own {
                 0.0
             } else {
-                before.map_or(1.0, |(_, factor)| *factor)
+                before.map_or(factor, |(_, before)| *before)
             };
             if factor != 1.0 || before != 1.0 {
                 add(&mut self.sound, sounding, channels, before - 1.0, factor - 1.0);
-                factors.push((sounding.id, factor));
             }
+            factors.push((sounding.id, factor));
         }
         self.factors = factors;
         self.limiter.pass(&mut self.sound);

@@ -15,8 +15,8 @@ pub struct AnnouncementId(pub u64);
 pub enum SourceId {
     /// Somebody's voice.
     Participant(ParticipantId),
-    /// An announcement.
-    Announcement(AnnouncementId),
+    /// What is played beside the voices.
+    Announcement,
 }
 
 /// How long a packet is.

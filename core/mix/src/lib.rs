@@ -5,6 +5,8 @@
 //! it cheap: only the few loudest are decoded, all who hear the same share one encoder, a lone talker's packets go on as
 //! they came, and a silent room has no next step. Encoders and decoders are given in ([`Codecs`]).
 //!
+//! What is played into a room from files is a machine of its own ([`Player`]); the mixer is fed with what it gives.
+//!
 //! Seams between encoders, delays and the rest: docs/decisions/0007-mixing.md.
 
 mod announcement;
@@ -20,8 +22,11 @@ mod mixer;
 mod out;
 mod overload;
 mod participant;
+mod player;
 mod playout;
 mod regroup;
+mod resample;
+mod sound;
 mod stage;
 mod stretch;
 mod tick;
@@ -33,4 +38,6 @@ pub use hearing::{AnnouncementId, Output, PacketTime, ParticipantId, SourceId};
 pub use mixer::{Mixer, STEP, Settings};
 pub use out::{Outgoing, Sent};
 pub use overload::Rung;
+pub use player::{Player, Progress, Report};
 pub use playout::{Packet, Reception};
+pub use sound::{Sound, Unplayable};

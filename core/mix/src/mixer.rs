@@ -10,7 +10,7 @@ use crate::{
     codec::Codecs,
     event::{Event, Refusal},
     group::Group,
-    hearing::{AnnouncementId, Gain, Output, ParticipantId},
+    hearing::{Gain, Output, ParticipantId},
     level::SILENT,
     out::Outgoing,
     overload::{Ladder, Rung},
@@ -39,8 +39,6 @@ pub struct Settings {
     pub phase: Duration,
     /// Participants at most.
     pub participants: usize,
-    /// Announcements at once at most.
-    pub announcements: usize,
 }
 
 impl Default for Settings {
@@ -52,7 +50,6 @@ impl Default for Settings {
             pass_through: true,
             phase: Duration::ZERO,
             participants: 2000,
-            announcements: 4,
         }
     }
 }
@@ -74,7 +71,7 @@ pub struct Mixer<C: Codecs> {
     pub(crate) active: BTreeSet<ParticipantId>,
     pub(crate) chosen: Vec<ParticipantId>,
     pub(crate) probes: Vec<Probe>,
-    pub(crate) announcements: BTreeMap<AnnouncementId, Announcement>,
+    pub(crate) announcement: Announcement,
     pub(crate) groups: Vec<Group<C::Encoder>>,
     /// Who hears what must be looked at again.
     pub(crate) dirty: bool,
@@ -101,7 +98,7 @@ impl<C: Codecs> Mixer<C> {
             active: BTreeSet::new(),
             chosen: Vec::new(),
             probes: Vec::new(),
-            announcements: BTreeMap::new(),
+            announcement: Announcement::default(),
             groups: Vec::new(),
             dirty: true,
             stage: Stage::default(),
@@ -208,46 +205,12 @@ impl<C: Codecs> Mixer<C> {
         }
     }
 
-    /// Plays a sound into the room; its samples come by [`Mixer::feed`].
-    ///
-    /// # Errors
-    /// [`Refusal::Busy`], [`Refusal::Present`].
-    pub fn announce(&mut self, announcement: AnnouncementId, gain: f32) -> Result<(), Refusal> {
-        if self.announcements.contains_key(&announcement) {
-            return Err(Refusal::Present);
-        }
-        if self.announcements.len() >= self.settings.announcements {
-            return Err(Refusal::Busy);
-        }
-        let gain = Gain::new(gain).factor();
-        self.announcements.insert(announcement, Announcement::new(gain));
-        Ok(())
-    }
-
-    /// More of an announcement, 48 kHz mono; says how many samples there was room for: two seconds may wait.
-    pub fn feed(&mut self, announcement: AnnouncementId, samples: &[f32], now: Duration) -> usize {
-        let Some(playing) = self.announcements.get_mut(&announcement) else {
-            return 0;
-        };
-        let taken = playing.feed(samples);
+    /// A sound that everybody hears beside the voices, 48 kHz mono; says how many samples there was room for: two seconds may
+    /// wait.
+    pub fn feed(&mut self, samples: &[f32], now: Duration) -> usize {
+        let taken = self.announcement.feed(samples);
         self.wake(now);
         taken
-    }
-
-    /// All of an announcement was given: it ends when that was heard.
-    pub fn finish(&mut self, announcement: AnnouncementId, now: Duration) {
-        if let Some(playing) = self.announcements.get_mut(&announcement) {
-            playing.ends = true;
-            self.wake(now);
-        }
-    }
-
-    /// An announcement fades and stops.
-    pub fn stop(&mut self, announcement: AnnouncementId, now: Duration) {
-        if let Some(playing) = self.announcements.get_mut(&announcement) {
-            playing.stops = true;
-            self.wake(now);
-        }
     }
 
     /// A packet of somebody's voice.

@@ -18,8 +18,6 @@ use crate::{
 const LATE: u64 = 3;
 /// Steps between two looks at who speaks: 100 ms.
 const LOOK: u64 = 5;
-/// Samples between two reports of an announcement's progress: a second.
-const PROGRESS: u64 = 48_000;
 
 impl<C: Codecs> Mixer<C> {
     /// Makes the steps that are due; gives what they send.
@@ -45,17 +43,14 @@ impl<C: Codecs> Mixer<C> {
     fn is_awake(&self) -> bool {
         !(self.active.is_empty()
             && self.chosen.is_empty()
-            && self
-                .announcements
-                .values()
-                .all(|playing| !playing.is_over() && playing.is_dry())
+            && self.announcement.is_dry()
             && self.groups.iter().all(Group::is_silent))
     }
 
     fn step(&mut self, at: Duration) {
         self.choose(at);
         self.play(at);
-        self.play_announcements();
+        self.play_announcement();
         if std::mem::take(&mut self.dirty) {
             self.regroup();
         }
@@ -128,33 +123,15 @@ impl<C: Codecs> Mixer<C> {
         }
     }
 
-    fn play_announcements(&mut self) {
-        let mut told = Vec::new();
-        self.announcements.retain(|id, playing| {
-            let before = playing.played / PROGRESS;
-            if playing.play() {
-                self.stage.soundings.push(Sounding {
-                    id: SourceId::Announcement(*id),
-                    level: level::of(&playing.frame),
-                    frame: std::mem::take(&mut playing.frame),
-                    place: 0.0,
-                    original: None,
-                });
-            }
-            let is_over = playing.is_over();
-            if playing.played / PROGRESS > before || is_over {
-                told.push(Event::Progress {
-                    announcement: *id,
-                    played_ms: playing.played / 48,
-                });
-            }
-            if is_over {
-                told.push(Event::Ended(*id));
-            }
-            !is_over
-        });
-        for event in told {
-            self.tell(event);
+    fn play_announcement(&mut self) {
+        if self.announcement.play() {
+            self.stage.soundings.push(Sounding {
+                id: SourceId::Announcement,
+                level: level::of(&self.announcement.frame),
+                frame: std::mem::take(&mut self.announcement.frame),
+                place: 0.0,
+                original: None,
+            });
         }
     }
 
@@ -225,11 +202,7 @@ impl<C: Codecs> Mixer<C> {
                         who.frame = sounding.frame;
                     }
                 }
-                SourceId::Announcement(id) => {
-                    if let Some(playing) = self.announcements.get_mut(&id) {
-                        playing.frame = sounding.frame;
-                    }
-                }
+                SourceId::Announcement => self.announcement.frame = sounding.frame,
             }
         }
     }

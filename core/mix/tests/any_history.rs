@@ -14,9 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 use room::{id, ms, says, sound, thin::Thin};
 use trefoil_codec::Builtin;
-use trefoil_mix::{
-    AnnouncementId, Channels, Codec, Codecs, Mixer, Output, Packet, PacketTime, Quality, Settings, SourceId,
-};
+use trefoil_mix::{Channels, Codec, Codecs, Mixer, Output, Packet, PacketTime, Quality, Settings, SourceId};
 
 #[derive(Clone, Debug)]
 enum Happens {
@@ -28,8 +26,7 @@ enum Happens {
     Gain(u64, f32),
     Place(u64, f32),
     Volume(u64, u64, f32),
-    Announce(u64, usize),
-    Stop(u64),
+    Announce(usize),
     Load(f32),
     Packets(u64, Codec, u16, u32, Option<u8>, Vec<u8>, usize),
     Passes(u64),
@@ -80,8 +77,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (who.clone(), any::<f32>()).prop_map(|(who, gain)| Happens::Gain(who, gain)),
         1 => (who.clone(), any::<f32>()).prop_map(|(who, place)| Happens::Place(who, place)),
         1 => (who.clone(), who.clone(), 0.0..3.0_f32).prop_map(|(who, whom, gain)| Happens::Volume(who, whom, gain)),
-        1 => (0..3_u64, 0..100_000_usize).prop_map(|(which, samples)| Happens::Announce(which, samples)),
-        1 => (0..3_u64).prop_map(Happens::Stop),
+        1 => (0..100_000_usize).prop_map(Happens::Announce),
         1 => (0.0..2.0_f32).prop_map(Happens::Load),
         6 => packets.prop_map(|(who, codec, sequence, timestamp, level, payload, count)| {
             Happens::Packets(who, codec, sequence, timestamp, level, payload, count)
@@ -133,12 +129,10 @@ impl<C: Codecs> World<C> {
             Happens::Gain(who, gain) => self.mixer.set_gain(id(who), gain),
             Happens::Place(who, place) => self.mixer.set_place(id(who), place),
             Happens::Volume(who, whom, volume) => self.mixer.set_volume(id(who), id(whom), volume),
-            Happens::Announce(which, samples) => {
-                let _either = self.mixer.announce(AnnouncementId(which), 1.0);
-                self.mixer.feed(AnnouncementId(which), &vec![0.2; samples], now);
-                self.mixer.finish(AnnouncementId(which), now);
+            Happens::Announce(samples) => {
+                let taken = self.mixer.feed(&vec![0.2; samples], now);
+                assert!(taken <= samples.min(96_000));
             }
-            Happens::Stop(which) => self.mixer.stop(AnnouncementId(which), now),
             Happens::Load(busy) => self.mixer.report_load(busy, now),
             Happens::Packets(who, codec, sequence, timestamp, level, payload, count) => {
                 for at in 0..count {

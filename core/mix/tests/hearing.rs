@@ -14,9 +14,7 @@ use room::{
     thin::Thin,
 };
 use trefoil_codec::Builtin;
-use trefoil_mix::{
-    AnnouncementId, Channels, Codec, Event, Mixer, Output, PacketTime, Quality, Refusal, Settings, SourceId,
-};
+use trefoil_mix::{Channels, Codec, Event, Mixer, Output, PacketTime, Quality, Refusal, Settings, SourceId};
 
 /// Tones that no codec makes out of each other.
 const TONES: [f64; 4] = [420.0, 730.0, 1130.0, 1710.0];
@@ -252,40 +250,34 @@ fn packets_are_as_long_as_asked_for() {
 }
 
 #[test]
-fn an_announcement_is_heard_by_all_with_progress_and_can_be_stopped() {
+fn an_announcement_is_heard_by_all_and_then_the_room_sleeps() {
     let mut room = room(3);
     room.join(id(0), Output::default(), says_nothing());
     room.listen(id(1), Output::default());
-    let (first, second) = (AnnouncementId(1), AnnouncementId(2));
-    room.mixer.announce(first, 1.0).unwrap();
-    assert!(room.mixer.announce(first, 1.0).is_err());
-    let chime = room::sound::tone(TONES[2], 0.2, 0, 48_000);
-    assert_eq!(room.mixer.feed(first, &chime, room.now), 48_000);
-    room.mixer.finish(first, room.now);
-    room.mixer.announce(second, 0.5).unwrap();
+    let chime = room::sound::tone(TONES[2], 0.2, 0, 200_000);
     assert_eq!(
-        room.mixer.feed(second, &[0.1; 200_000], room.now),
+        room.mixer.feed(&chime, room.now),
         96_000,
         "two seconds wait at most"
     );
-    room.run(ms(500));
-    room.mixer.stop(second, room.now);
-    room.run(ms(1000));
+    room.run(ms(2500));
     for who in 0..2 {
         let level = level_at(&room.ears[&id(who)].heard[9600..43_200], TONES[2]);
         assert!((-16.0..-12.0).contains(&level), "{who} hears {level:.1} dB");
     }
-    let events: Vec<_> = std::iter::from_fn(|| room.mixer.poll_event()).collect();
-    let progress = |announcement, played_ms| Event::Progress {
-        announcement,
-        played_ms,
-    };
-    assert!(
-        events.contains(&progress(first, 1000)) && events.contains(&Event::Ended(first)),
-        "{events:?}"
-    );
-    assert!(events.contains(&Event::Ended(second)));
-    assert_eq!(room.mixer.poll_timeout(), None, "then the room sleeps");
+    assert_eq!(room.mixer.poll_timeout(), None);
+}
+
+#[test]
+fn whom_somebody_must_not_hear_they_do_not_even_hear_begin() {
+    let mut room = room(3);
+    room.join(id(0), Output::default(), says_tone(TONES[0], 0.5));
+    room.listen(id(1), Output::default());
+    room.listen(id(2), Output::default());
+    room.mixer.set_volume(id(1), id(0), 0.0);
+    room.run(ms(500));
+    assert!(room.ear(2).packets > 10);
+    assert_eq!(room.ear(1).packets, 0);
 }
 
 #[test]
@@ -341,7 +333,6 @@ fn those_who_do_not_say_how_loud_they_are_are_found_out() {
 fn what_is_refused_is_refused_by_name() {
     let settings = Settings {
         participants: 1,
-        announcements: 1,
         ..Settings::default()
     };
     let mut mixer = Mixer::new(settings, Thin);
@@ -350,7 +341,4 @@ fn what_is_refused_is_refused_by_name() {
     assert_eq!(mixer.join(id(2), PCMA), Err(Refusal::Full));
     mixer.leave(id(1));
     assert_eq!(mixer.join(id(2), PCMA), Ok(()));
-    assert_eq!(mixer.announce(AnnouncementId(1), 1.0), Ok(()));
-    assert_eq!(mixer.announce(AnnouncementId(1), 1.0), Err(Refusal::Present));
-    assert_eq!(mixer.announce(AnnouncementId(2), 1.0), Err(Refusal::Busy));
 }

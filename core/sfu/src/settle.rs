@@ -41,7 +41,7 @@ impl Router {
         }
     }
 
-    /// All voices where there is room for them, else those who spoke last.
+    /// All voices where there is room for them, else those who spoke last; before them what is played into the room.
     fn sounds_for(&self, member: MemberId, capabilities: &Capabilities) -> Vec<TrackId> {
         let mut sounds: Vec<TrackId> = self
             .tracks
@@ -51,7 +51,14 @@ impl Router {
             .collect();
         if sounds.len() > usize::from(capabilities.audio_slots) {
             let recent = self.by_recency();
-            let place = |id: &TrackId| recent.iter().position(|other| other == id).unwrap_or(usize::MAX);
+            let announced = |id: &TrackId| {
+                let track = self.tracks.get(id);
+                track.is_some_and(|track| track.info.source == Source::Announcement)
+            };
+            let place = |id: &TrackId| {
+                let recency = recent.iter().position(|other| other == id);
+                (!announced(id), recency.unwrap_or(usize::MAX))
+            };
             sounds.sort_by_key(place);
             sounds.truncate(capabilities.audio_slots.into());
         }

@@ -58,7 +58,11 @@ impl View {
         match self {
             Self::Everything | Self::Speaker => match track.info.source {
                 Source::Screen => (1080, 2),
-                Source::Camera | Source::Other | Source::Microphone | Source::ScreenAudio => (720, 1),
+                Source::Camera
+                | Source::Other
+                | Source::Microphone
+                | Source::ScreenAudio
+                | Source::Announcement => (720, 1),
             },
             Self::Only(wishes) => wishes
                 .iter()

@@ -29,6 +29,8 @@ pub enum Source {
     Screen,
     /// What a screen sounds like.
     ScreenAudio,
+    /// Played into the room; heard before voices.
+    Announcement,
     /// Whatever the application means.
     Other,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use crate::announcement::{AnnouncementBody, AnnouncementList};
 use crate::{IceServer, Participant, Permission, Role, Topology};
 
 /// A refusal over HTTP.

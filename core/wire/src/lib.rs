@@ -2,6 +2,7 @@
 //!
 //! docs/PROTOCOL.md is the contract; a test parses every example there with these types.
 
+mod announcement;
 mod client;
 mod depth;
 pub mod http;
@@ -9,16 +10,19 @@ mod media;
 mod server;
 mod shared;
 mod signal;
+mod source;
 
+pub use announcement::{Announcement, AnnouncementState};
 pub use client::{ClientMessage, Join, JoinResume, Unreadable};
 pub use depth::{DEPTH_LIMIT, is_too_deep};
 pub use media::{
     HeardAs, LimitedBy, MediaAsk, PublishedSource, PublishedTrack, Reception, ShownTrack, Speaker, TrackKind,
-    TrackPlace, TrackReception, TrackSource, Transport,
+    TrackPlace, TrackReception, Transport,
 };
 pub use server::{Joined, Refused, Resume, ServerMessage, relayed};
 pub use shared::{IceServer, LeaveReason, Muted, Participant, Permission, Role, Room, Topology};
 pub use signal::{Candidate, Description, DescriptionKind, Dialect, Part, SignalData};
+pub use source::{SOURCE_NAME_BYTES, SourceName, TrackSource};
 
 /// The version of the protocol.
 pub const VERSION: u64 = 1;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::TrackSource;
+
 /// What a participant asks of the media server.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -118,22 +120,9 @@ pub struct PublishedSource {
     pub mid: String,
     /// What it is.
     pub source: TrackSource,
-}
-
-/// What a track shows or lets hear.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrackSource {
-    /// A voice.
-    Microphone,
-    /// A face.
-    Camera,
-    /// A screen.
-    Screen,
-    /// What a screen sounds like.
-    ScreenAudio,
-    /// Whatever the application means.
-    Other,
+    /// Ids of those who alone may receive it, from its first packet on; everybody where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Vec<String>>,
 }
 
 /// A track as it is shown.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    IceServer, LeaveReason, Participant, PublishedTrack, Reception, Room, Speaker, TrackPlace, Transport,
+    Announcement, IceServer, LeaveReason, Participant, PublishedTrack, Reception, Room, Speaker, TrackPlace,
+    Transport,
 };
 
 /// One message of the server.
@@ -64,6 +65,9 @@ pub enum ServerMessage {
     Left {
         /// Why.
         reason: LeaveReason,
+        /// Where everybody is sent away at once: after how long to come back, for each another time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
     /// The answer to `ping`.
     Pong {
@@ -119,6 +123,8 @@ pub enum ServerMessage {
     },
     /// How you receive.
     Reception(Reception),
+    /// How far a sound is that is played into the room.
+    Announcement(Announcement),
     /// You speak, but are muted: nobody hears it.
     TalkingMuted,
     /// A transport to the media server is gone; begin anew.
@@ -179,7 +185,7 @@ pub struct Refused {
 
 impl ServerMessage {
     /// The types of all messages that the server may send.
-    pub const TYPES: [&'static str; 21] = [
+    pub const TYPES: [&'static str; 22] = [
         "joined",
         "signal",
         "message",
@@ -199,6 +205,7 @@ impl ServerMessage {
         "speakers",
         "needed",
         "reception",
+        "announcement",
         "talking_muted",
         "media_lost",
     ];

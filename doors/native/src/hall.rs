@@ -1,6 +1,6 @@
 //! One room with the sessions of this protocol in it: who is told what, over which connection.
 
-use std::{collections::BTreeMap, task::Waker};
+use std::{collections::BTreeMap, mem::Discriminant, task::Waker};
 
 use bytes::Bytes;
 use trefoil_room::{
@@ -31,6 +31,10 @@ pub struct HallSettings {
 pub trait Outside {
     /// ICE servers with credentials for `identity`, and for how many seconds these last.
     fn ice_servers(&self, identity: &str) -> (Vec<IceServer>, u64);
+    /// Over how many milliseconds those who are sent away together shall come back, if that is to be said.
+    fn spread_ms(&self) -> Option<u64> {
+        None
+    }
     /// Something was refused with this code.
     fn refused(&self, code: &'static str);
     /// The media server should know this of `of`, who is in the room that is numbered `room`; whether it was told.
@@ -271,6 +275,32 @@ impl Hall {
         self.queue(id, |session, limits| session.outbox.push(message, limits));
     }
 
+    /// Queues news of somebody, in place of older ones that still wait.
+    fn push_about(&mut self, id: ParticipantId, about: ParticipantId, message: Bytes) {
+        let about = about.number();
+        self.queue(id, |session, limits| {
+            session.outbox.push_about(about, message, limits)
+        });
+    }
+
+    /// Queues a counted message that whoever falls behind does without.
+    pub(crate) fn push_if_calm(&mut self, id: ParticipantId, message: Bytes) {
+        self.queue(id, |session, limits| session.outbox.push_if_calm(message, limits));
+    }
+
+    /// Queues a message that is not counted and soon over.
+    pub(crate) fn push_passing(
+        &mut self,
+        id: ParticipantId,
+        kind: Discriminant<ServerMessage>,
+        message: Bytes,
+    ) {
+        self.queue(id, |session, _| {
+            session.outbox.push_passing(kind, message);
+            Ok(())
+        });
+    }
+
     /// Queues a message for `id` that is not counted.
     pub(crate) fn push_express(&mut self, id: ParticipantId, message: Bytes) {
         self.queue(id, |session, limits| session.outbox.push_express(message, limits));
@@ -278,14 +308,17 @@ impl Hall {
 
     /// Queues one message for everybody but `but` and those who have only goodbye left to say.
     pub(crate) fn push_all(&mut self, but: Option<ParticipantId>, message: &Bytes) {
+        for id in self.all_but(but) {
+            self.push(id, message.clone());
+        }
+    }
+
+    fn all_but(&self, but: Option<ParticipantId>) -> Vec<ParticipantId> {
         let sessions = self
             .sessions
             .iter()
             .filter(|(id, session)| Some(**id) != but && session.ending.is_none());
-        let everybody: Vec<_> = sessions.map(|(id, _)| *id).collect();
-        for id in everybody {
-            self.push(id, message.clone());
-        }
+        sessions.map(|(id, _)| *id).collect()
     }
 
     /// Tells everybody what the room wants told, until nothing is left to tell.
@@ -298,7 +331,7 @@ impl Hall {
                 if matches!(event, Event::RoomUpdated(_)) {
                     self.part_with_visitors(now);
                 }
-                self.deliver(to, event);
+                self.deliver(to, event, outside);
             }
             let Some(id) = self.overflowed.pop() else { break };
             let Some(session) = self.sessions.get_mut(&id) else {
@@ -319,11 +352,19 @@ impl Hall {
         }
     }
 
-    fn deliver(&mut self, to: Audience, event: Event) {
+    fn deliver(&mut self, to: Audience, event: Event, outside: &impl Outside) {
+        let about = match &event {
+            Event::Updated(participant) => Some(participant.id),
+            Event::Joined(_)
+            | Event::Left { .. }
+            | Event::Mute { .. }
+            | Event::RoomUpdated(_)
+            | Event::Ended(_) => None,
+        };
         let message = match event {
             Event::Ended(reason) => {
                 if let Audience::One(id) = to {
-                    self.end(id, reason);
+                    self.end(id, reason, outside);
                 }
                 return;
             }
@@ -345,16 +386,22 @@ impl Hall {
             Event::RoomUpdated(room) => ServerMessage::RoomUpdated { room: room_of(&room) },
         };
         let message = text(&message);
-        match to {
-            Audience::One(id) => self.push(id, message),
-            Audience::Others(but) => self.push_all(Some(but), &message),
-            Audience::Everybody => self.push_all(None, &message),
-            Audience::Nobody => {}
+        let to = match to {
+            Audience::One(id) => vec![id],
+            Audience::Others(but) => self.all_but(Some(but)),
+            Audience::Everybody => self.all_but(None),
+            Audience::Nobody => Vec::new(),
+        };
+        for id in to {
+            match about {
+                Some(about) => self.push_about(id, about, message.clone()),
+                None => self.push(id, message.clone()),
+            }
         }
     }
 
     /// The session is over: its connection says so and closes; without one, it is gone.
-    fn end(&mut self, id: ParticipantId, reason: LeaveReason) {
+    fn end(&mut self, id: ParticipantId, reason: LeaveReason, outside: &impl Outside) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
@@ -373,10 +420,16 @@ impl Hall {
             | LeaveReason::Misbehaved => close_code::NORMAL,
         };
         session.ending.get_or_insert(Ending { code });
+        // Ids are random, so everybody comes back at another time.
+        let retry_after_ms = outside
+            .spread_ms()
+            .filter(|_| reason == LeaveReason::ServerStopping)
+            .map(|spread| id.number() % spread.max(1));
         self.push(
             id,
             text(&ServerMessage::Left {
                 reason: reason_of(reason),
+                retry_after_ms,
             }),
         );
     }

@@ -18,6 +18,7 @@ mod visitor;
 pub use convert::{participant_of, permission_from, role_from, room_of, topology_from, topology_of};
 pub use guard::{Guard, GuardLimits, Verdict};
 pub use hall::{Attachment, Ending, Hall, HallSettings, MediaWord, Outside, Taken};
+pub use media::Lasting;
 pub use outbox::{Outbox, OutboxLimits, Overflow};
 pub use receive::opening;
 pub use refusal::{Refusal, close_code};

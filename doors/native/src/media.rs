@@ -5,6 +5,17 @@ use trefoil_wire::ServerMessage;
 
 use crate::{Hall, MediaWord, Outside, hall::text};
 
+/// What becomes of a message for those who are away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lasting {
+    /// It waits for them.
+    Kept,
+    /// They do without, and so do those who fall behind; for all others it is a message like any other.
+    ForThoseHere,
+    /// It is said once and not counted: what it says is soon over, and a later one takes its place where it still waits.
+    Passing,
+}
+
 impl Hall {
     /// The media server follows who is in the room, where media goes through it.
     pub(crate) fn tell_media_server(&self, to: Audience, event: &Event, outside: &impl Outside) {
@@ -32,16 +43,16 @@ impl Hall {
         }
     }
 
-    /// Tells one, or everybody, what the media server says. What does not `last` is not kept for those who are away.
+    /// Tells one, or everybody, what the media server says. `lasting` says what becomes of it for those who are away.
     pub fn pass_on(
         &mut self,
         to: Option<ParticipantId>,
         message: &ServerMessage,
-        lasts: bool,
+        lasting: Lasting,
         outside: &impl Outside,
         now: Moment,
     ) {
-        let message = text(message);
+        let (kind, message) = (std::mem::discriminant(message), text(message));
         let to = match to {
             Some(id) => vec![id],
             None => self.sessions.keys().copied().collect(),
@@ -53,9 +64,12 @@ impl Hall {
                 .filter(|session| session.ending.is_none())
                 .map(|session| session.attached);
             match there {
-                Some(_) if lasts => self.push(id, message.clone()),
-                Some(true) => self.push_express(id, message.clone()),
-                Some(false) | None => {}
+                Some(here) if here || lasting == Lasting::Kept => match lasting {
+                    Lasting::Kept => self.push(id, message.clone()),
+                    Lasting::ForThoseHere => self.push_if_calm(id, message.clone()),
+                    Lasting::Passing => self.push_passing(id, kind, message.clone()),
+                },
+                Some(_) | None => {}
             }
         }
         self.dispatch(outside, now);

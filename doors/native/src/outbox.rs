@@ -1,8 +1,9 @@
 //! What a session has to say: counted messages, kept until they are acknowledged, and what is said only once.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem::Discriminant};
 
 use bytes::Bytes;
+use trefoil_wire::ServerMessage;
 
 /// How much may wait, and how much is kept for a resume.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +27,13 @@ impl Default for OutboxLimits {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overflow;
 
+/// A counted message, and of whom it is news: later news of them make it needless until it was handed out.
+#[derive(Debug)]
+struct Kept {
+    about: Option<u64>,
+    message: Bytes,
+}
+
 /// The messages to one session.
 ///
 /// Counted messages are numbered from 1. The last ones that were handed out are kept, up to the limits, so that a
@@ -34,7 +42,7 @@ pub struct Overflow;
 pub struct Outbox {
     /// The number of the last counted message that is no longer kept.
     forgotten: u64,
-    kept: VecDeque<Bytes>,
+    kept: VecDeque<Kept>,
     kept_bytes: usize,
     /// How many of `kept` were handed out.
     handed: usize,
@@ -42,6 +50,8 @@ pub struct Outbox {
     /// Said once, before all else, and not counted.
     express: VecDeque<Bytes>,
     express_bytes: usize,
+    /// What is soon over, the last of each kind; it never makes anybody too slow.
+    passing: Vec<(Discriminant<ServerMessage>, Bytes)>,
 }
 
 impl Outbox {
@@ -50,8 +60,42 @@ impl Outbox {
     /// # Errors
     /// [`Overflow`] if more waits than may; the message is queued all the same.
     pub fn push(&mut self, message: Bytes, limits: OutboxLimits) -> Result<(), Overflow> {
+        self.keep(None, message, limits)
+    }
+
+    /// Queues a counted message that says all about somebody: older ones that still wait give way to it.
+    ///
+    /// # Errors
+    /// [`Overflow`] if more waits than may; the message is queued all the same.
+    pub fn push_about(&mut self, about: u64, message: Bytes, limits: OutboxLimits) -> Result<(), Overflow> {
+        let mut waiting = self.kept.iter().skip(self.handed);
+        let older = waiting.position(|kept| kept.about == Some(about));
+        if let Some(older) = older.and_then(|older| self.kept.remove(self.handed + older)) {
+            self.kept_bytes -= older.message.len();
+        }
+        self.keep(Some(about), message, limits)
+    }
+
+    /// Queues a counted message that those who fall behind can do without: it is not queued while half of what may wait does.
+    ///
+    /// # Errors
+    /// [`Overflow`] if more waits than may.
+    pub fn push_if_calm(&mut self, message: Bytes, limits: OutboxLimits) -> Result<(), Overflow> {
+        if self.waiting() * 2 > limits.messages || self.waiting_bytes() * 2 > limits.bytes {
+            return Ok(());
+        }
+        self.push(message, limits)
+    }
+
+    /// Queues a message that is not counted and soon over; one of its kind that still waits gives way to it.
+    pub fn push_passing(&mut self, kind: Discriminant<ServerMessage>, message: Bytes) {
+        self.passing.retain(|(waiting, _)| *waiting != kind);
+        self.passing.push((kind, message));
+    }
+
+    fn keep(&mut self, about: Option<u64>, message: Bytes, limits: OutboxLimits) -> Result<(), Overflow> {
         self.kept_bytes += message.len();
-        self.kept.push_back(message);
+        self.kept.push_back(Kept { about, message });
         while self.handed > 0 && (self.kept.len() > limits.messages || self.kept_bytes > limits.bytes) {
             self.forget_first();
         }
@@ -77,7 +121,10 @@ impl Outbox {
             }
             return Some(message);
         }
-        let message = self.kept.get(self.handed)?.clone();
+        if !self.passing.is_empty() {
+            return Some(self.passing.remove(0).1);
+        }
+        let message = self.kept.get(self.handed)?.message.clone();
         self.handed += 1;
         self.handed_bytes += message.len();
         Some(message)
@@ -105,19 +152,23 @@ impl Outbox {
         self.acknowledge(received);
         (self.handed, self.handed_bytes) = (0, 0);
         self.express.clear();
+        self.passing.clear();
         self.express_bytes = 0;
         Ok(())
     }
 
-    /// How many messages wait to be handed out.
+    /// How many messages wait to be handed out, without those that are soon over.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.kept.len() - self.handed + self.express.len()
     }
 
+    fn waiting_bytes(&self) -> usize {
+        self.kept_bytes - self.handed_bytes + self.express_bytes
+    }
+
     fn check(&self, limits: OutboxLimits) -> Result<(), Overflow> {
-        let bytes = self.kept_bytes - self.handed_bytes + self.express_bytes;
-        if self.waiting() > limits.messages || bytes > limits.bytes {
+        if self.waiting() > limits.messages || self.waiting_bytes() > limits.bytes {
             Err(Overflow)
         } else {
             Ok(())
@@ -126,7 +177,7 @@ impl Outbox {
 
     /// Forgets the oldest kept message, which must have been handed out.
     fn forget_first(&mut self) {
-        if let Some(message) = self.kept.pop_front() {
+        if let Some(Kept { message, .. }) = self.kept.pop_front() {
             self.forgotten += 1;
             self.kept_bytes -= message.len();
             self.handed -= 1;
@@ -210,6 +261,30 @@ mod tests {
         let mut outbox = Outbox::default();
         assert!((0..4).all(|number| outbox.push_express(message(number), LIMITS).is_ok()));
         assert_eq!(outbox.push_express(message(4), LIMITS), Err(Overflow));
+    }
+
+    /// FAULTS W08: news of somebody give way to later ones, what is soon over never piles up, and neither makes anybody too slow.
+    #[test]
+    fn presence_gives_way_before_anybody_is_too_slow() {
+        let speakers = std::mem::discriminant(&ServerMessage::TalkingMuted);
+        let mut outbox = filled(1);
+        outbox.push(message(3), LIMITS).unwrap();
+        for number in 10..1000 {
+            outbox
+                .push_about(number as u64 % 2, message(number), LIMITS)
+                .unwrap();
+            outbox.push_passing(speakers, message(number));
+            outbox.push_if_calm(message(5000), LIMITS).unwrap();
+        }
+        let kept = [message(3), message(5000), message(998), message(999)];
+        let said = drain(&mut outbox);
+        assert_eq!(said[0], message(999), "the last of its kind");
+        assert_eq!(said[1..], kept, "the last of each, and in order");
+        // What was handed out is kept as it was, for whoever comes back.
+        outbox.rewind(1).unwrap();
+        assert_eq!(drain(&mut outbox), kept);
+        outbox.push_if_calm(message(4), LIMITS).unwrap();
+        assert_eq!(drain(&mut outbox), [message(4)]);
     }
 
     #[test]

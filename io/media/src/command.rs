@@ -5,7 +5,7 @@ use std::sync::Arc;
 use trefoil_rtp::Codec;
 use trefoil_sfu::{Limit, Source, TrackId};
 
-use crate::PlainAsk;
+use crate::{AnnounceAsk, AnnouncementView, PlainAsk};
 
 /// A room, as its owner numbers it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -75,6 +75,27 @@ impl HearWish {
     pub const VOLUMES: usize = 256;
 }
 
+/// What somebody says of one thing that they publish.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Described {
+    /// What it is.
+    pub source: Source,
+    /// What the application calls it, where that is [`Source::Other`].
+    pub name: Option<Arc<str>>,
+    /// By participant, who alone may receive it, from its first packet on; `None` for everybody.
+    pub to: Option<Vec<u64>>,
+}
+
+impl From<Source> for Described {
+    fn from(source: Source) -> Self {
+        Self {
+            source,
+            name: None,
+            to: None,
+        }
+    }
+}
+
 /// How somebody is heard in the mix; what is `None` stays as it is.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct VoiceWish {
@@ -105,7 +126,7 @@ pub enum Ask {
         /// The offer.
         offer: String,
         /// By mid, what is sent there.
-        sources: Vec<(String, Source)>,
+        sources: Vec<(String, Described)>,
     },
     /// They want to receive: an offer is made to them.
     Subscribe {
@@ -135,6 +156,10 @@ pub enum Ask {
     Voice(VoiceWish),
     /// They are a gateway: plain RTP, and nothing else.
     Plain(Box<PlainAsk>),
+    /// A sound is played into the room; asked by nobody in it.
+    Announce(Box<AnnounceAsk>),
+    /// An announcement stops.
+    Silence(u64),
     /// Who may receive one of their tracks; `None` for everybody.
     Allow {
         /// Which.
@@ -153,6 +178,8 @@ pub struct TrackView {
     pub codec: Codec,
     /// What it is.
     pub source: Source,
+    /// What the application calls it.
+    pub name: Option<Arc<str>>,
     /// Whether nothing is forwarded of it.
     pub muted: bool,
 }
@@ -221,6 +248,8 @@ pub enum Told {
         /// Whether it is not allowed, rather than not understood.
         forbidden: bool,
     },
+    /// How far something is that is played into the room.
+    Announcement(AnnouncementView),
     /// You speak, but are muted: nobody hears it.
     TalksMuted,
     /// A transport is gone and must be begun anew: `publish`, `subscribe` or `call`.

@@ -47,7 +47,7 @@ impl Worker {
 
     fn room_detail(&self, room: &Room) -> RoomReading {
         let members = || room.members.iter().filter_map(|member| self.members.get(*member));
-        let here = || members().filter(|member| member.link.is_none());
+        let here = || members().filter(|member| member.is_here());
         let tracks = room.router.tracks().filter_map(|track| {
             let MemberId(publisher) = track.info().publisher;
             let publisher = self.members.get(publisher as u32)?;

@@ -16,6 +16,7 @@ impl Worker {
                 Timer::Subscribe(member) => self.subscribe_due(member, at),
                 Timer::Room(room) => self.room_due(room, at),
                 Timer::Mix(room) => self.mix_due(room, at),
+                Timer::Announce(room) => self.announce_due(room, at),
             }
         }
     }

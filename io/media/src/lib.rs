@@ -4,6 +4,7 @@
 //! lock nothing on the packet path; commands come over a bounded queue, and what is to be told goes out through one
 //! function that the caller gives.
 
+mod announce;
 mod call;
 mod clock;
 mod command;
@@ -35,15 +36,17 @@ mod tell;
 mod timers;
 mod worker;
 
+pub use announce::{AnnounceAsk, AnnouncementView, ROOM_ITSELF};
 pub use command::{
-    Ask, Command, HearWish, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception, TrackView,
-    ViewWish, VoiceWish,
+    Ask, Command, Described, HearWish, MuteState, Notice, Reception, Rights, RoomKey, Told, TrackReception,
+    TrackView, ViewWish, VoiceWish,
 };
 pub use config::MediaConfig;
 pub use detail::{RoomReading, TrackReading};
 pub use handle::{Media, Tell};
 pub use meters::{MediaReading, WorkerReading};
 pub use plain::PlainAsk;
+pub use trefoil_mix::{Progress, Sound, Unplayable};
 pub use trefoil_peer::PlainKeys;
 pub use trefoil_rtp::Codec;
 pub use trefoil_sfu::{Limit, Source, TrackId};

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use trefoil_bwe::Pacer;
 use trefoil_peer::{Outbound, PublishTransport, SubscribeTransport, Via};
-use trefoil_sfu::{Outgoing, Source, TrackId};
+use trefoil_sfu::{Outgoing, TrackId};
 
 use crate::{
-    MuteState, Rights, command::Reception, mix_out::MixOut, mixing::Hearing, outbox::Route, plain::PlainLeg,
-    timers::Planned,
+    Described, MuteState, ROOM_ITSELF, Rights, command::Reception, mix_out::MixOut, mixing::Hearing,
+    outbox::Route, plain::PlainLeg, timers::Planned,
 };
 
 /// Somebody in a room, as a worker knows them.
+#[derive(Default)]
 pub(crate) struct Member {
     /// In which of the worker's rooms.
     pub(crate) room: u32,
@@ -22,7 +23,7 @@ pub(crate) struct Member {
     pub(crate) publish: Option<Box<PublishLeg>>,
     pub(crate) subscribe: Option<Box<SubscribeLeg>>,
     /// By mid, what they said that they publish.
-    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) sources: BTreeMap<String, Described>,
     pub(crate) hearing: Hearing,
     /// Whether they take part in the room's mix as a listener.
     pub(crate) hears_mix: bool,
@@ -36,6 +37,11 @@ impl Member {
     /// What they publish and what they receive, where they do both.
     pub(crate) fn legs(&mut self) -> Option<(&mut PublishLeg, &mut SubscribeLeg)> {
         Some((self.publish.as_mut()?, self.subscribe.as_mut()?))
+    }
+
+    /// Whether they are somebody, and on this worker.
+    pub(crate) const fn is_here(&self) -> bool {
+        self.link.is_none() && self.participant != ROOM_ITSELF
     }
 }
 

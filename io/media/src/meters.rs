@@ -46,6 +46,10 @@ pub struct WorkerReading {
     pub turned_away: u64,
     /// Handovers between workers that were dropped, since the other did not take them.
     pub handover_dropped: u64,
+    /// Announcements that were begun.
+    pub announcements: u64,
+    /// Those that are played now.
+    pub announcements_playing: u64,
     /// Packets of mixes.
     pub mixed_packets: u64,
     /// Time that mixing took, in microseconds.
@@ -125,6 +129,9 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
         "Messages to people for which there was no room",
         |reading| reading.untold,
     ),
+    ("media_announcements", "Announcements begun", |reading| {
+        reading.announcements
+    }),
     ("media_mixed_packets", "Packets of mixes sent", |reading| {
         reading.mixed_packets
     }),
@@ -151,6 +158,11 @@ const GAUGES: &[(&str, &str, Picked)] = &[
         reading.rooms
     }),
     ("media_members", "People in them", |reading| reading.members),
+    (
+        "media_announcements_playing",
+        "Announcements that are played now",
+        |reading| reading.announcements_playing,
+    ),
     (
         "media_addresses",
         "Remote addresses that proved themselves",

@@ -16,11 +16,12 @@ use trefoil_sfu::{MemberId, Source, TrackId};
 
 use crate::{
     Told,
+    announce::Announced,
     command::{HearWish, VoiceWish},
     forward::micros,
     member::Member,
     room::Room,
-    timers::{Planned, Timer},
+    timers::Planned,
     worker::Worker,
 };
 
@@ -61,14 +62,15 @@ impl Hearing {
 /// A room's mixer.
 #[derive(Debug)]
 pub(crate) struct RoomMixer {
-    mixer: Mixer<Builtin>,
+    pub(crate) mixer: Mixer<Builtin>,
     /// Which of the worker's mixers this is.
     number: u64,
-    planned: Planned,
+    pub(crate) planned: Planned,
     /// By track, as whom it takes part and whether it is muted.
     sounds: BTreeMap<TrackId, (ParticipantId, bool)>,
     /// The same the other way round.
     tracks: BTreeMap<ParticipantId, TrackId>,
+    pub(crate) announced: Announced,
 }
 
 impl RoomMixer {
@@ -85,6 +87,7 @@ impl RoomMixer {
             planned: None,
             sounds: BTreeMap::new(),
             tracks: BTreeMap::new(),
+            announced: Announced::default(),
         }
     }
 
@@ -296,6 +299,9 @@ impl Worker {
             return;
         };
         let (info, muted) = (*track.info(), track.is_muted());
+        if info.source == Source::Announcement {
+            return self.hear_announcement(index, packet);
+        }
         let new = !mixing.sounds.contains_key(&id);
         let (who, was) = *mixing
             .sounds
@@ -336,9 +342,7 @@ impl Worker {
         if packet.level.is_none() {
             room.router.level(id, mixing.mixer.level(who), self.now);
         }
-        if let Some(due) = mixing.mixer.poll_timeout() {
-            self.timers.plan(&mut mixing.planned, Timer::Mix(index), due);
-        }
+        self.timers.plan_mixer(mixing, index);
         if new {
             self.settle_volumes(index);
         }
@@ -380,9 +384,7 @@ impl Worker {
         let elapsed = self.clock.elapsed().saturating_sub(began);
         self.meters.mixed_microseconds += elapsed.as_micros() as u64;
         mixing.mixer.report_load(self.gather.share(), now);
-        if let Some(due) = mixing.mixer.poll_timeout() {
-            self.timers.plan(&mut mixing.planned, Timer::Mix(index), due);
-        }
+        self.timers.plan_mixer(mixing, index);
         self.hear_mixer(index);
     }
 
@@ -399,7 +401,7 @@ impl Worker {
                     tracing::warn!(worker = self.number, ?rung, "the mixer gives something up");
                 }
                 // The router tells who speaks, from the same levels.
-                Event::Speakers | Event::Progress { .. } | Event::Ended(_) => {}
+                Event::Speakers => {}
             }
         }
     }
@@ -447,7 +449,7 @@ fn name(
 ) -> usize {
     let known = voices.iter().filter_map(|(source, level)| match source {
         SourceId::Participant(who) => Some((tracks.get(who)?.0, *level)),
-        SourceId::Announcement(_) => None,
+        SourceId::Announcement => None,
     });
     let mut count = 0;
     for (into, voice) in named.iter_mut().zip(known) {

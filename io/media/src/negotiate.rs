@@ -1,16 +1,21 @@
 //! Commands: who comes and goes, offers and answers, what is shown.
 
 use trefoil_peer::{IceCredentials, PublishTransport, PublishedMedia};
+use trefoil_rtp::Codec;
 use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 
 use crate::{
-    Ask, Command, MuteState, Rights, RoomKey, Told,
+    Ask, Command, Described, MuteState, Rights, RoomKey, Told,
     demux::Leg,
     member::{Allowance, Member, PublishLeg},
     mixing::Hearing,
+    receive::members_of,
     room::{Feed, Room},
     worker::Worker,
 };
+
+/// What one offer may say of its m= sections.
+const SOURCES: usize = 64;
 
 impl Worker {
     pub(crate) fn obey(&mut self, command: Command) {
@@ -29,11 +34,14 @@ impl Worker {
             self.enter(room, participant, &name, rights, muted);
             return self.usually_mixed(room, participant, mixed);
         }
+        let Some(ask) = self.obey_for_room(room, ask) else {
+            return;
+        };
         let Some(&member) = self.by_participant.get(&(room, participant)) else {
             return;
         };
         match ask {
-            Ask::Enter { .. } => {}
+            Ask::Enter { .. } | Ask::Announce(_) | Ask::Silence(_) => {}
             Ask::Leave => self.leave(member),
             Ask::Publish { offer, sources } => self.publish(member, &offer, sources),
             Ask::Subscribe {
@@ -90,6 +98,7 @@ impl Worker {
         }
         self.spread_enter(room, member);
         self.tell_all_tracks(member);
+        self.tell_announcements(room, participant);
     }
 
     pub(crate) fn open_room(&mut self, key: RoomKey) -> u32 {
@@ -172,7 +181,7 @@ impl Worker {
         self.spread_leave(known.room, known.participant);
     }
 
-    fn publish(&mut self, member: u32, offer: &str, sources: Vec<(String, Source)>) {
+    fn publish(&mut self, member: u32, offer: &str, sources: Vec<(String, Described)>) {
         let Some(known) = self.members.get_mut(member) else {
             return;
         };
@@ -185,7 +194,11 @@ impl Worker {
         let Some(known) = self.members.get_mut(member) else {
             return;
         };
-        known.sources.extend(sources.into_iter().take(64));
+        if known.sources.len() > SOURCES {
+            // What was said with offers that could not be used is of no use.
+            known.sources.clear();
+        }
+        known.sources.extend(sources.into_iter().take(SOURCES));
         let fingerprint = fingerprint_of(offer).to_owned();
         let same = known
             .publish
@@ -252,6 +265,9 @@ impl Worker {
             return Vec::new();
         };
         leg.tracks.resize(media.len().max(leg.tracks.len()), None);
+        known
+            .sources
+            .retain(|mid, _| media.iter().any(|described| described.mid == *mid));
         let mut published = Vec::new();
         for (index, (described, track)) in (0_u8..).zip(media.iter().zip(&mut leg.tracks)) {
             if let (Some(id), false) = (*track, described.sending) {
@@ -259,25 +275,25 @@ impl Worker {
                 *track = None;
             }
             if described.sending && track.is_none() {
-                let source = known.sources.get(&described.mid).copied();
-                let source = source.unwrap_or(if described.codec.is_video() {
-                    Source::Camera
-                } else {
-                    Source::Microphone
-                });
+                let said = known.sources.get(&described.mid).cloned();
+                let said = said.unwrap_or_else(|| usual(described.codec).into());
                 *track = room.router.publish(TrackInfo {
                     publisher: MemberId(member.into()),
                     codec: described.codec,
-                    source,
+                    source: said.source,
                     encodings: u8::try_from(described.rids.len()).unwrap_or(1).max(1),
                 });
                 if let Some(id) = *track {
-                    let feed = Feed::new(member, index, described.codec, &described.rids);
+                    let mut feed = Feed::new(member, index, described.codec, &described.rids);
+                    feed.name = said.name;
                     room.feeds.insert(id, feed);
+                    // Before anybody is given a place for it.
+                    let to = said.to.map(|to| members_of(&self.by_participant, room.key, &to));
+                    room.router.allow(id, to);
                     for link in &room.links {
                         room.router.set_linked(id, *link, u8::MAX);
                     }
-                    room.router.mute(id, is_muted(source, known.muted));
+                    room.router.mute(id, is_muted(said.source, known.muted));
                 }
             }
             published.extend(track.map(|track| (described.mid.clone(), track)));
@@ -366,11 +382,20 @@ impl Worker {
     }
 }
 
+/// What a track is where nobody says.
+fn usual(codec: Codec) -> Source {
+    if codec.is_video() {
+        Source::Camera
+    } else {
+        Source::Microphone
+    }
+}
+
 const fn is_muted(source: Source, muted: MuteState) -> bool {
     match source {
         Source::Microphone => muted.audio,
         Source::Camera => muted.video,
-        Source::Screen | Source::ScreenAudio | Source::Other => false,
+        Source::Screen | Source::ScreenAudio | Source::Announcement | Source::Other => false,
     }
 }
 

@@ -65,6 +65,8 @@ impl Places {
                 }
                 place
             }
+            // What is played into a room is played where it is at home.
+            Ask::Announce(_) | Ask::Silence(_) => Some(home_of(room, self.workers)),
             Ask::Publish { .. }
             | Ask::Subscribe { .. }
             | Ask::Answer { .. }

@@ -1,13 +1,16 @@
 //! What somebody receives: offered, answered, shown, reported.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use trefoil_bwe::{Pacer, Settings};
 use trefoil_peer::{IceCredentials, Outbound, SdpRefusal, SubscribeTransport};
 use trefoil_sfu::{Capabilities, MemberId, TrackId, View, Wish};
 
 use crate::{
-    Told, ViewWish,
+    RoomKey, Told, ViewWish,
     command::Reception,
     demux::Leg,
     member::{Member, SubscribeLeg},
@@ -230,18 +233,25 @@ impl Worker {
         if !own {
             return;
         }
-        let members = to.map(|participants| {
-            let found = participants
-                .iter()
-                .filter_map(|participant| self.by_participant.get(&(room.key, *participant)));
-            found.map(|member| MemberId((*member).into())).collect()
-        });
+        let members = to.map(|to| members_of(&self.by_participant, room.key, &to));
         room.router.allow(track, members);
         let index = known.room;
         self.unsettled.push(index);
         self.settle_volumes(index);
         self.spread_tracks(member);
     }
+}
+
+/// Those of these participants who are in a room.
+pub(crate) fn members_of(
+    known: &HashMap<(RoomKey, u64), u32>,
+    room: RoomKey,
+    participants: &[u64],
+) -> BTreeSet<MemberId> {
+    let found = participants
+        .iter()
+        .filter_map(|participant| known.get(&(room, *participant)));
+    found.map(|member| MemberId((*member).into())).collect()
 }
 
 /// Random numbers for streams.

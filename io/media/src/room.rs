@@ -1,6 +1,6 @@
 //! One room on a worker: its router, and the packets that pass through it.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use trefoil_rtp::Codec;
 use trefoil_sfu::{Router, RouterSettings, TrackId};
@@ -19,6 +19,8 @@ pub(crate) struct Feed {
     /// Which of their media.
     pub(crate) media: u8,
     pub(crate) codec: Codec,
+    /// What the application calls it.
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) rids: Vec<String>,
     pub(crate) histories: [History; 3],
     /// What came since the last flush, with its encoding.
@@ -33,6 +35,7 @@ impl Feed {
             member,
             media,
             codec,
+            name: None,
             rids: rids.to_vec(),
             histories: [const { History::new() }; 3],
             pending: Vec::new(),
@@ -58,6 +61,8 @@ pub(crate) struct Room {
     pub(crate) links: Vec<u8>,
     /// While somebody hears it.
     pub(crate) mixing: Option<Box<crate::mixing::RoomMixer>>,
+    /// While something is played into it, where it is at home.
+    pub(crate) announcer: Option<Box<crate::announce::Announcer>>,
     /// Tracks with something pending.
     pub(crate) dirty: Vec<TrackId>,
     /// Packets that were forwarded to members here.
@@ -79,6 +84,7 @@ impl Room {
             members: Vec::new(),
             links: Vec::new(),
             mixing: None,
+            announcer: None,
             dirty: Vec::new(),
             packets_out: 0,
             planned: None,

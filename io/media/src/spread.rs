@@ -12,8 +12,8 @@ use trefoil_rtp::Codec;
 use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 
 use crate::{
-    MuteState, Rights, RoomKey, data::DataMessage, member::Member, mixing::Hearing, room::Feed,
-    worker::Worker,
+    MuteState, Rights, RoomKey, data::DataMessage, member::Member, mixing::Hearing, receive::members_of,
+    room::Feed, worker::Worker,
 };
 
 /// A track that is published elsewhere.
@@ -22,6 +22,7 @@ pub(crate) struct FarTrack {
     pub(crate) id: TrackId,
     pub(crate) codec: Codec,
     pub(crate) source: Source,
+    pub(crate) name: Option<Arc<str>>,
     pub(crate) rids: Vec<String>,
     pub(crate) muted: bool,
     /// By participant, who alone may receive it.
@@ -81,16 +82,18 @@ impl Worker {
     pub(crate) fn spread_leave(&mut self, room: u32, participant: u64) {
         self.say_all(room, None, &RoomWord::Left { participant });
         let Some(known) = self.rooms.get(room) else { return };
-        let here = |member: &u32| {
-            self.members
-                .get(*member)
-                .is_some_and(|member| member.link.is_none())
-        };
+        let here = |member: &u32| self.members.get(*member).is_some_and(Member::is_here);
         let at_home = self.home_of(known.key) == self.number;
         if known.members.iter().any(here) || (at_home && !known.links.is_empty()) {
             return;
         }
         self.say_all(room, None, &RoomWord::Part);
+        self.close_room(room);
+    }
+
+    /// Nobody is in a room any more, but those who are known through links.
+    fn close_room(&mut self, room: u32) {
+        self.end_announcements(room);
         while let Some(far) = self
             .rooms
             .get(room)
@@ -121,11 +124,13 @@ impl Worker {
             .tracks()
             .filter(|track| track.info().publisher == MemberId(member.into()));
         let far = own.filter_map(|track| {
+            let feed = room.feeds.get(&track.id())?;
             Some(FarTrack {
                 id: track.id(),
                 codec: track.info().codec,
                 source: track.info().source,
-                rids: room.feeds.get(&track.id())?.rids.clone(),
+                name: feed.name.clone(),
+                rids: feed.rids.clone(),
                 muted: track.is_muted(),
                 allowed: track
                     .allowed()
@@ -257,13 +262,13 @@ impl Worker {
                 self.say_all(room, None, &RoomWord::Left { participant });
             }
         }
+        let here = |member: &u32| self.members.get(*member).is_some_and(Member::is_here);
         if self
             .rooms
             .get(room)
-            .is_some_and(|room| room.members.is_empty() && room.links.is_empty())
-            && let Some(known) = self.rooms.remove(room)
+            .is_some_and(|room| room.links.is_empty() && !room.members.iter().any(here))
         {
-            self.by_key.remove(&known.key);
+            self.close_room(room);
         }
     }
 
@@ -298,6 +303,7 @@ impl Worker {
         self.by_participant.insert((known.key, participant), member);
         self.far_members += 1;
         self.say_all(room, Some(from), &RoomWord::Entered { participant, name });
+        self.tell_announcements(room, participant);
     }
 
     /// Forgets somebody who is known through a link, and their tracks.
@@ -344,21 +350,17 @@ impl Worker {
                 encodings: u8::try_from(track.rids.len()).unwrap_or(1).max(1),
             };
             if known.router.adopt(track.id, info) {
-                known
-                    .feeds
-                    .insert(track.id, Feed::new(member, 0, track.codec, &track.rids));
+                let mut feed = Feed::new(member, 0, track.codec, &track.rids);
+                feed.name.clone_from(&track.name);
+                known.feeds.insert(track.id, feed);
                 for link in known.links.iter().filter(|link| Some(**link) != from) {
                     known.router.set_linked(track.id, *link, u8::MAX);
                 }
             }
             known.router.mute(track.id, track.muted);
             let key = known.key;
-            let allowed = track.allowed.as_ref().map(|allowed| {
-                let members = allowed
-                    .iter()
-                    .filter_map(|participant| self.by_participant.get(&(key, *participant)));
-                members.map(|member| MemberId((*member).into())).collect()
-            });
+            let allowed = track.allowed.as_ref();
+            let allowed = allowed.map(|allowed| members_of(&self.by_participant, key, allowed));
             known.router.allow(track.id, allowed);
         }
         self.unsettled.push(room);

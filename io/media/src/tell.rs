@@ -5,6 +5,7 @@ use trefoil_sfu::{MemberId, Output, TrackId};
 use crate::{
     Notice, Told, TrackView,
     command::{Reception, TrackReception},
+    member::Member,
     spread::RoomWord,
     worker::Worker,
 };
@@ -31,11 +32,7 @@ impl Worker {
         let Some(known) = self.rooms.get(room) else { return };
         if !known.links.is_empty() {
             // Each part of a room tells its own people.
-            let here = |member: &u32| {
-                self.members
-                    .get(*member)
-                    .is_some_and(|member| member.link.is_none())
-            };
+            let here = |member: &u32| self.members.get(*member).is_some_and(Member::is_here);
             let here: Vec<u32> = known.members.iter().copied().filter(here).collect();
             return here
                 .into_iter()
@@ -52,14 +49,16 @@ impl Worker {
     /// What a member publishes, as others are told.
     fn tracks_of(&self, member: u32) -> Option<Told> {
         let known = self.members.get(member)?;
-        let router = &self.rooms.get(known.room)?.router;
-        let own = router
+        let room = self.rooms.get(known.room)?;
+        let own = room
+            .router
             .tracks()
             .filter(|track| track.info().publisher == MemberId(member.into()));
         let tracks = own.map(|track| TrackView {
             track: track.id(),
             codec: track.info().codec,
             source: track.info().source,
+            name: room.feeds.get(&track.id()).and_then(|feed| feed.name.clone()),
             muted: track.is_muted(),
         });
         Some(Told::Tracks {

@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
+use crate::mixing::RoomMixer;
+
 /// What a timer is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Timer {
@@ -13,6 +15,8 @@ pub(crate) enum Timer {
     Room(u32),
     /// A room's mixer.
     Mix(u32),
+    /// What is played into a room.
+    Announce(u32),
 }
 
 /// The heap. Whoever has something due earlier than planned adds an entry; entries that come too early are asked again.
@@ -30,6 +34,13 @@ impl Timers {
         if planned.is_none_or(|planned| due < planned) {
             *planned = Some(due);
             self.heap.push(Reverse((due, timer)));
+        }
+    }
+
+    /// Plans the next step of a room's mixer.
+    pub(crate) fn plan_mixer(&mut self, mixing: &mut RoomMixer, room: u32) {
+        if let Some(due) = mixing.mixer.poll_timeout() {
+            self.plan(&mut mixing.planned, Timer::Mix(room), due);
         }
     }
 

@@ -181,6 +181,41 @@ fn clocks_that_jump_and_numbers_that_wrap_are_followed() {
     call.end();
 }
 
+/// FAULTS D25: where headers would make a packet longer than a path carries, extensions give way, and never the payload.
+#[test]
+fn a_payload_that_fills_a_datagram_arrives_whole() {
+    let (mut call, _) = with_member();
+    let track = call.world.track(3, 1);
+    let mut sequence = 1000;
+    let lengths = [1200, 1380, 1400, 1410, 1412, 1416];
+    let heard = |call: &Call| -> std::collections::BTreeSet<usize> {
+        let received = call.world.received(4, track);
+        received.iter().map(|packet| packet.payload.len()).collect()
+    };
+    while !lengths.iter().all(|length| heard(&call).contains(length)) {
+        for length in lengths {
+            show(&mut call.world, sequence, length);
+            sequence += 1;
+        }
+        call.go_on(Duration::from_millis(20), |_| {});
+        assert!(sequence < 20_000, "not all arrive: {:?}", heard(&call));
+    }
+    let longest = call.world.people[&4].subscribe.as_ref().unwrap().longest;
+    assert!((1430..=1452).contains(&longest), "{longest}");
+    // What is longer than any path carries is sent whole or not at all.
+    for length in 1420..1600 {
+        show(&mut call.world, sequence, length);
+        sequence += 1;
+        call.go_on(Duration::from_millis(1), |_| {});
+    }
+    // Behind what a keyframe begins with, there is one byte again and again.
+    let received = call.world.received(4, track);
+    let whole = |payload: &[u8]| payload[14..].iter().all(|byte| *byte == 0xAB);
+    assert!(received.iter().all(|packet| whole(&packet.payload)));
+    assert!(heard(&call).iter().all(|length| *length >= 1200));
+    still_seen(call);
+}
+
 /// Compounds that say what cannot be, or of what is not theirs.
 fn lies() -> Vec<Vec<u8>> {
     let source = 0x1234_u32.to_be_bytes();

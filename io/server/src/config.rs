@@ -12,7 +12,7 @@ use trefoil_auth::{ApiKey, Secret};
 use trefoil_native::{GuardLimits, OutboxLimits};
 use trefoil_room::{DirectoryLimits, RoomSettings, Rules, Topology};
 
-use crate::{DoorsConfig, proxies::Proxies};
+use crate::{AnnouncementsConfig, DoorsConfig, proxies::Proxies};
 
 /// The room server and its signalling.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,8 @@ pub struct ServerConfig {
     pub doors: DoorsConfig,
     /// Gateways that come in with plain RTP.
     pub plain_rtp: PlainRtpConfig,
+    /// Sounds that are played into rooms.
+    pub announcements: AnnouncementsConfig,
 }
 
 impl Default for ServerConfig {
@@ -62,6 +64,7 @@ impl Default for ServerConfig {
             ice: IceConfig::default(),
             doors: DoorsConfig::default(),
             plain_rtp: PlainRtpConfig::default(),
+            announcements: AnnouncementsConfig::default(),
         }
     }
 }
@@ -336,6 +339,7 @@ impl ServerConfig {
         }
         Proxies::parse(&self.trusted_proxies)?;
         self.doors.check()?;
+        self.announcements.check()?;
         self.check_times()
     }
 

@@ -2,6 +2,7 @@
 
 mod accept;
 mod addresses;
+mod announcements;
 mod config;
 mod doors;
 mod halls;
@@ -15,6 +16,7 @@ mod server;
 mod shared;
 mod signalling;
 
+pub use announcements::AnnouncementsConfig;
 pub use config::{
     HeartbeatConfig, IceConfig, IceServers, KeyConfig, LimitsConfig, PlainRtpConfig, RoomsConfig,
     ServerConfig, TokensConfig, TopologyConfig,

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use trefoil_auth::Permission;
 use trefoil_media::{
-    Ask, Command, HearWish, Limit, Media, MuteState, Notice, Rights, RoomKey, Source, Told, TrackId,
-    ViewWish, VoiceWish,
+    Ask, Command, Described, HearWish, Limit, Media, MuteState, Notice, Progress, ROOM_ITSELF, Rights,
+    RoomKey, Source, Told, TrackId, ViewWish, VoiceWish,
 };
-use trefoil_native::{CallWord, MediaWord};
+use trefoil_native::{CallWord, Lasting, MediaWord};
 use trefoil_room::{Participant, ParticipantId};
 use trefoil_wire::{
     Description, DescriptionKind, HeardAs, LimitedBy, MediaAsk, PublishedTrack, Reception, Refused,
     ServerMessage, Speaker, TrackKind, TrackPlace, TrackReception, TrackSource, Transport,
 };
 
-use crate::shared::{At, Shared};
+use crate::{
+    announcements,
+    shared::{At, Shared},
+};
 
 /// A running media server, and what it has to tell.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ fn asked(ask: MediaAsk) -> Ask {
             offer: sdp,
             sources: tracks
                 .into_iter()
-                .map(|track| (track.mid, source_from(track.source)))
+                .map(|track| (track.mid, described(track.source, track.to.as_deref())))
                 .collect(),
         },
         MediaAsk::Subscribe {
@@ -112,10 +115,7 @@ fn asked(ask: MediaAsk) -> Ask {
         MediaAsk::Allow { track, to } => Ask::Allow {
             // There is no track 0.
             track: track_from(&track).unwrap_or(TrackId(0)),
-            to: to.map(|to| {
-                let ids = to.iter().filter_map(|id| ParticipantId::parse(id));
-                ids.map(ParticipantId::number).collect()
-            }),
+            to: to.as_deref().map(numbers),
         },
     }
 }
@@ -128,7 +128,10 @@ fn factor(percent: u16) -> f32 {
 /// Tells everything that the media server says to whom it is for, until it says no more.
 pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
     while let Some(Notice { room, to, told }) = notices.recv().await {
-        let lasts = !matches!(told, Told::Speakers(_) | Told::Reception(_) | Told::TalksMuted);
+        if let Told::Announcement(view) = &told {
+            shared.announcements.follow(room.0, view);
+        }
+        let lasting = lasting(&told);
         let (to, now) = (to.map(ParticipantId::from_number), shared.now());
         let at = At {
             shared: &shared,
@@ -148,7 +151,25 @@ pub(crate) async fn pass_on(shared: Arc<Shared>, mut notices: mpsc::Receiver<Not
         };
         shared
             .halls
-            .with_key(room.0, |hall| hall.pass_on(to, &message, lasts, &at, now));
+            .with_key(room.0, |hall| hall.pass_on(to, &message, lasting, &at, now));
+    }
+}
+
+/// What becomes of a message for those who are away.
+fn lasting(told: &Told) -> Lasting {
+    match told {
+        Told::Speakers(_) | Told::Reception(_) => Lasting::Passing,
+        Told::TalksMuted => Lasting::ForThoseHere,
+        Told::Announcement(view) if view.progress == Progress::Goes => Lasting::ForThoseHere,
+        Told::Published { .. }
+        | Told::Offer { .. }
+        | Told::Called { .. }
+        | Told::Tracks { .. }
+        | Told::Slots(_)
+        | Told::Needed { .. }
+        | Told::Refused { .. }
+        | Told::Announcement(_)
+        | Told::Lost(_) => Lasting::Kept,
     }
 }
 
@@ -180,7 +201,8 @@ fn call_word(told: &Told) -> Option<CallWord> {
         | Told::Needed { .. }
         | Told::Reception(_)
         | Told::Refused { .. }
-        | Told::TalksMuted => None,
+        | Told::TalksMuted
+        | Told::Announcement(_) => None,
     }
 }
 
@@ -227,6 +249,7 @@ fn message(told: Told, shared: &Shared) -> Option<ServerMessage> {
         }
         // Our own clients do not ask for that.
         Told::Called { .. } => return None,
+        Told::Announcement(view) => ServerMessage::Announcement(announcements::message(&view)),
         Told::TalksMuted => ServerMessage::TalkingMuted,
         Told::Lost("publish") => ServerMessage::MediaLost {
             transport: Transport::Publish,
@@ -268,7 +291,12 @@ fn track_of(track: &trefoil_media::TrackView) -> PublishedTrack {
             Source::Camera => TrackSource::Camera,
             Source::Screen => TrackSource::Screen,
             Source::ScreenAudio => TrackSource::ScreenAudio,
-            Source::Other => TrackSource::Other,
+            Source::Announcement => TrackSource::Announcement,
+            Source::Other => {
+                let name = track.name.as_deref().map(str::to_owned);
+                let named = name.and_then(|name| TrackSource::try_from(name).ok());
+                named.unwrap_or(TrackSource::Other)
+            }
         },
         codec: track.codec.name().to_owned(),
         muted: track.muted,
@@ -283,17 +311,34 @@ fn places(tracks: Vec<(String, TrackId)>) -> Vec<TrackPlace> {
     tracks.into_iter().map(place).collect()
 }
 
-const fn source_from(source: TrackSource) -> Source {
-    match source {
-        TrackSource::Microphone => Source::Microphone,
-        TrackSource::Camera => Source::Camera,
-        TrackSource::Screen => Source::Screen,
-        TrackSource::ScreenAudio => Source::ScreenAudio,
-        TrackSource::Other => Source::Other,
+fn described(source: TrackSource, to: Option<&[String]>) -> Described {
+    let (source, name) = match source {
+        TrackSource::Microphone => (Source::Microphone, None),
+        TrackSource::Camera => (Source::Camera, None),
+        TrackSource::Screen => (Source::Screen, None),
+        TrackSource::ScreenAudio => (Source::ScreenAudio, None),
+        // Nobody but the room itself announces.
+        TrackSource::Announcement | TrackSource::Other => (Source::Other, None),
+        TrackSource::Named(name) => (Source::Other, Some(name.as_str().into())),
+    };
+    Described {
+        source,
+        name,
+        to: to.map(numbers),
     }
 }
 
-fn id_of(participant: u64) -> String {
+/// The participants that these are, as far as they can be any.
+fn numbers(ids: &[String]) -> Vec<u64> {
+    let ids = ids.iter().filter_map(|id| ParticipantId::parse(id));
+    ids.map(ParticipantId::number).collect()
+}
+
+/// What a participant is called; the room itself is one where it speaks.
+pub(crate) fn id_of(participant: u64) -> String {
+    if participant == ROOM_ITSELF {
+        return "room".to_owned();
+    }
     ParticipantId::from_number(participant).to_string()
 }
 

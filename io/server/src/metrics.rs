@@ -34,7 +34,7 @@ pub(crate) struct DoorMetrics {
 }
 
 /// Every code that can be counted, so that each is shown before it first happens.
-const CODES: [&str; 30] = [
+const CODES: [&str; 35] = [
     "already_joined",
     "bad_request",
     "forbidden",
@@ -44,6 +44,7 @@ const CODES: [&str; 30] = [
     "malformed",
     "method_not_allowed",
     "no_media_server",
+    "no_such_announcement",
     "no_such_participant",
     "no_such_room",
     "not_found",
@@ -51,20 +52,24 @@ const CODES: [&str; 30] = [
     "payload_too_large",
     "rate_limited",
     "request_timeout",
+    "room_empty",
     "room_encrypted",
     "room_full",
     "room_limit",
     "room_locked",
     "server_stopping",
     "session_lost",
+    "sound_too_long",
     "too_large",
+    "too_many_announcements",
     "too_many_connections",
     "too_slow",
     "unauthorized",
     "unknown_type",
     "unsupported_topology",
-    "unusable_sdp",
     "unsupported_version",
+    "unusable_sdp",
+    "unusable_sound",
 ];
 
 /// All counters of the room server.

@@ -12,7 +12,6 @@ use prometheus_client::{
     registry::Registry,
 };
 use trefoil_media::{RoomReading, Source, TrackReading};
-use trefoil_room::ParticipantId;
 
 /// A room's part on one worker, and its names.
 #[derive(Clone, Debug)]
@@ -125,7 +124,7 @@ impl Collector for RoomMetrics {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for row in rows.iter() {
                 for track in &row.reading.tracks {
-                    let participant = ParticipantId::from_number(track.participant).to_string();
+                    let participant = crate::media::id_of(track.participant);
                     let id = crate::media::track_name(track.track);
                     let labels = [
                         ("namespace", &*row.namespace),
@@ -149,6 +148,7 @@ const fn source_name(source: Source) -> &'static str {
         Source::Camera => "camera",
         Source::Screen => "screen",
         Source::ScreenAudio => "screen_audio",
+        Source::Announcement => "announcement",
         Source::Other => "other",
     }
 }

@@ -20,6 +20,7 @@ use trefoil_wire::IceServer;
 use crate::{
     IceServers, ServerConfig,
     addresses::Addresses,
+    announcements::Announcements,
     config::whole_seconds,
     halls::{Defaults, Halls},
     media,
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     ice: IceServers,
     /// If there is a media server.
     pub(crate) media: Option<Media>,
+    /// What is being played into rooms.
+    pub(crate) announcements: Announcements,
     started: Instant,
 }
 
@@ -101,6 +104,7 @@ impl Shared {
             guests: Mutex::new(IdSource::new(guests)),
             ice,
             media,
+            announcements: Announcements::default(),
             started: Instant::now(),
         }))
     }
@@ -274,6 +278,9 @@ pub(crate) fn unix_seconds() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
+/// When the server stops, its people come back over a millisecond for each WebSocket; at least and at most over so many.
+const SPREAD_MS: (u64, u64) = (1000, 10_000);
+
 /// What a hall needs from outside, for a client that calls this server by one host name.
 pub(crate) struct At<'a> {
     pub(crate) shared: &'a Shared,
@@ -283,6 +290,15 @@ pub(crate) struct At<'a> {
 impl Outside for At<'_> {
     fn ice_servers(&self, identity: &str) -> (Vec<IceServer>, u64) {
         self.shared.ice_servers(identity, self.host)
+    }
+
+    fn spread_ms(&self) -> Option<u64> {
+        let websockets = self.shared.metrics.websockets.get();
+        Some(
+            u64::try_from(websockets)
+                .unwrap_or(0)
+                .clamp(SPREAD_MS.0, SPREAD_MS.1),
+        )
     }
 
     fn refused(&self, code: &'static str) {

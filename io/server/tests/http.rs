@@ -182,7 +182,7 @@ async fn a_host_header_decides_what_clients_are_told() {
 }
 
 /// Every path and method that the server has, as the contract lists them.
-const ROUTES: [(&str, &str); 22] = [
+const ROUTES: [(&str, &str); 25] = [
     ("post", "/v1/join"),
     ("get", "/v1/signal"),
     ("post", "/v1/tokens"),
@@ -201,6 +201,12 @@ const ROUTES: [(&str, &str); 22] = [
     ),
     ("post", "/v1/namespaces/{namespace}/rooms/{room}/plain"),
     ("delete", "/v1/namespaces/{namespace}/rooms/{room}/plain/{id}"),
+    ("get", "/v1/namespaces/{namespace}/rooms/{room}/announcements"),
+    ("post", "/v1/namespaces/{namespace}/rooms/{room}/announcements"),
+    (
+        "delete",
+        "/v1/namespaces/{namespace}/rooms/{room}/announcements/{id}",
+    ),
     ("get", "/v1/openapi.json"),
     ("get", "/healthz"),
     ("get", "/readyz"),

@@ -280,13 +280,16 @@ async fn a_moderator_removes_somebody_who_then_stays_out() {
     assert!(answer.header("retry-after").is_some());
 }
 
+/// As many as the usual limit of open files lets one process serve and be at once.
+const STORM: usize = 400;
+
 /// FAULTS W15, scaled down: many break at once and all come back, and nobody is told more than needed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_resumes_brings_everybody_back() {
     let server = start(|_| {}).await;
     let address = server.listening();
     let mut joins = JoinSet::new();
-    for number in 0..200 {
+    for number in 0..STORM {
         joins.spawn(async move { Client::guest(address, &format!("room-{}", number / 4), "X").await });
     }
     let clients = joins.join_all().await;
@@ -303,9 +306,32 @@ async fn a_storm_of_resumes_brings_everybody_back() {
             back
         });
     }
-    assert_eq!(resumes.join_all().await.len(), 200);
-    assert_eq!(metric(address, "trefoil_participants").await, 200);
-    assert_eq!(metric(address, "trefoil_resumes_total").await, 200);
+    assert_eq!(resumes.join_all().await.len(), STORM);
+    assert_eq!(metric(address, "trefoil_participants").await, STORM as u64);
+    assert_eq!(metric(address, "trefoil_resumes_total").await, STORM as u64);
+}
+
+/// FAULTS W15: whoever is sent away together is told another time to come back.
+#[tokio::test]
+async fn a_server_that_stops_tells_each_another_time_to_come_back() {
+    let server = start(|_| {}).await;
+    let address = server.listening();
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        clients.push(Client::guest(address, &format!("room-{number}"), "X").await);
+    }
+    let end = async {
+        let mut times = std::collections::BTreeSet::new();
+        for client in &mut clients {
+            let left = client.until("left").await;
+            times.insert(left["retry_after_ms"].as_u64().unwrap());
+        }
+        clients.clear();
+        times
+    };
+    let (_, times) = tokio::join!(server.stop(), end);
+    assert!(times.len() > 15, "{times:?}");
+    assert!(times.iter().all(|time| *time < 1000), "{times:?}");
 }
 
 /// FAULTS W18: rooms are limited, and those that nobody uses go.
@@ -359,5 +385,8 @@ async fn a_draining_server_lets_nobody_in_and_keeps_those_inside() {
     assert_eq!(waiting.close_code().await, 1001);
     ann.hears_nothing().await;
     let (_, last) = tokio::join!(server.stop(), ann.next());
-    assert_eq!(last, json!({"type":"left","reason":"server_stopping"}));
+    assert_eq!(
+        (&last["type"], &last["reason"]),
+        (&json!("left"), &json!("server_stopping"))
+    );
 }

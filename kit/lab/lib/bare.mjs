@@ -10,7 +10,7 @@ export async function openBare(page, url) {
 
     T.join = async (options) => {
       const room = T.room = await T.sdk.join({ storage: null, ...options });
-      for (const type of ['participantJoined', 'participantLeft', 'message', 'mutedBy', 'state', 'closed', 'refused', 'room', 'reception', 'speakers', 'tracks']) {
+      for (const type of ['participantJoined', 'participantLeft', 'message', 'mutedBy', 'state', 'closed', 'refused', 'room', 'reception', 'speakers', 'tracks', 'announcement']) {
         room.on(type, (detail) => T.events.push({ type, code: detail?.code, detail: JSON.parse(JSON.stringify(detail)) }));
       }
       room.on('track', ({ participant, source, stream }) => {
@@ -21,10 +21,10 @@ export async function openBare(page, url) {
         video.play();
       });
       room.on('trackEnded', ({ participant, source, stream }) => { if (!stream.getTracks().length) document.getElementById(`v-${participant}-${source}`)?.remove(); });
-      room.on('mix', (stream) => {
-        document.getElementById('mix')?.remove();
+      for (const id of ['mix', 'announced']) room.on(id, (stream) => {
+        document.getElementById(id)?.remove();
         if (!stream) return;
-        const video = Object.assign(document.createElement('video'), { id: 'mix', autoplay: true, playsInline: true, srcObject: stream });
+        const video = Object.assign(document.createElement('video'), { id, autoplay: true, playsInline: true, srcObject: stream });
         document.body.append(video);
         video.play();
       });

@@ -19,9 +19,9 @@ for (const [topology, route] of [['p2p', 'direct'], ['sfu', 'server']]) test(`ev
   await openBare(ann, server.url);
 
   const blocks = [...readFileSync(path.resolve(import.meta.dirname, '../../README.md'), 'utf8').matchAll(/```js\n([^]*?)```/g)].map(([, code]) => code);
-  assert.equal(blocks.length, 8);
+  assert.equal(blocks.length, 9);
   const [joining, seeing, ...rest] = blocks.map((code) => code.replace(/^import (\{.*\}) from ('.*');/gm, 'const $1 = await import($2);'));
-  const prelude = `window.shown = []; const show = (participant, source, stream) => window.shown.push([source, stream.getTracks().length]); const hide = () => {};`;
+  const prelude = `window.shown = []; const show = (participant, source, stream) => window.shown.push([source, stream.getTracks().length]); const hide = () => {}; const loudspeaker = document.createElement('audio');`;
   // What the page says between the blocks: Bob is there and connected, and says something when Ann has begun to listen.
   const connected = 'while (room.connectionState(room.participants[0].id) !== "connected") await new Promise((next) => room.once("connection", next));';
   const script = [prelude, joining, seeing, connected, ...rest].join('\n');

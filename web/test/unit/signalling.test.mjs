@@ -126,3 +126,24 @@ test('the server may forget its copies: pings say how much has arrived', async (
   await arrived;
   await fake.pinged((ping, session) => session.state.name === 'bob' && ping.received === 1);
 });
+
+test('whoever is sent away together with all others comes back when they were told to, and after the next break as usual', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const sockets = [];
+  class Socket { constructor() { sockets.push(this); } send() {} close() {} }
+  const ann = new Signalling({ url: 'ws://x', hello: () => ({}), WebSocket: Socket });
+  t.after(() => ann.leave());
+  const opened = ann.open(), say = (message) => sockets.at(-1).onmessage({ data: JSON.stringify(message) });
+  await sockets[0].onopen();
+  say({ type: 'joined', resumed: false, you: 'p_a', resume: { token: 'r' } });
+  await opened;
+  say({ type: 'left', reason: 'server_stopping', retry_after_ms: 3000 });
+  sockets[0].onclose({ code: 1001 });
+  t.mock.timers.tick(3100);
+  assert.equal(sockets.length, 1);
+  t.mock.timers.tick(200);
+  assert.equal(sockets.length, 2);
+  sockets[1].onclose({ code: 1006 });
+  t.mock.timers.tick(600);
+  assert.equal(sockets.length, 3);
+});

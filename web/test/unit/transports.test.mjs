@@ -61,6 +61,21 @@ async function sending(t) {
   return { ...it, sends, camera, answer, pc: () => FakeConnection.all.at(-1) };
 }
 
+test('whom something is for is said with it, each time that it is offered', async (t) => {
+  const { said, sends, answer, pc, tick } = await sending(t), board = publication('whiteboard', 'audio');
+  await answer(['0', 't_1']);
+  sends.publish(board, ['p_b']);
+  await settled();
+  const notes = [{ mid: '0', source: 'camera' }, { mid: '1', source: 'whiteboard', to: ['p_b'] }];
+  assert.deepEqual(said[1].tracks, notes);
+  await answer(['0', 't_1'], ['1', 't_2']);
+  const before = pc();
+  sends.renew();
+  await tick(5000);
+  assert.notEqual(pc(), before);
+  assert.deepEqual(said.at(-1).tracks, notes);
+});
+
 test('what is published is offered once, and what comes meanwhile after the answer', async (t) => {
   const { said, sends, answer, pc } = await sending(t);
   assert.deepEqual(said, [{ type: 'publish', sdp: 'v=0 1', tracks: [{ mid: '0', source: 'camera' }] }]);

@@ -25,8 +25,8 @@ use std::{
 };
 
 use trefoil_media::{
-    Ask, Command, Media, MediaConfig, MuteState, Notice, Reception, Rights, RoomKey, Source, Tell, Told,
-    TrackId, TrackView, ViewWish,
+    AnnouncementView, Ask, Command, Described, Media, MediaConfig, MuteState, Notice, Reception, Rights,
+    RoomKey, Source, Tell, Told, TrackId, TrackView, ViewWish,
 };
 use trefoil_peer::client::{Heard, Media as Packet};
 
@@ -77,6 +77,7 @@ pub struct Person {
     /// So many answers are to offers that were taken back since.
     pub stale_answers: usize,
     pub talked_muted: usize,
+    pub announcements: Vec<AnnouncementView>,
 }
 
 pub struct World {
@@ -202,7 +203,10 @@ impl World {
             number,
             Ask::Publish {
                 offer: change(offer),
-                sources: mids.into_iter().zip(sources.iter().copied()).collect(),
+                sources: mids
+                    .into_iter()
+                    .zip(sources.iter().copied().map(Described::from))
+                    .collect(),
             },
         );
     }
@@ -376,6 +380,7 @@ impl Person {
             called: String::new(),
             stale_answers: 0,
             talked_muted: 0,
+            announcements: Vec::new(),
         }
     }
 
@@ -419,6 +424,7 @@ impl Person {
                 }
                 wire.client.accept(&description).unwrap();
             }
+            Told::Announcement(view) => self.announcements.push(view),
             Told::Lost(transport) => self.lost.push(transport),
         }
         None

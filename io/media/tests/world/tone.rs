@@ -78,13 +78,25 @@ pub fn talk(world: &mut World, tones: &mut [Tone], packets: u32) {
 
 /// What somebody heard of the mix since packet `from`: how loud each frequency is, in decibel.
 pub fn heard(world: &World, who: u64, from: usize, hertz: &[f32]) -> Vec<f32> {
-    try_heard(Codec::Opus, world, who, from, hertz).unwrap_or_else(|| panic!("{who} has not heard enough"))
+    heard_of(world, who, MIX, from, hertz)
 }
 
-fn try_heard(codec: Codec, world: &World, who: u64, from: usize, hertz: &[f32]) -> Option<Vec<f32>> {
+/// The same of any track.
+pub fn heard_of(world: &World, who: u64, track: TrackId, from: usize, hertz: &[f32]) -> Vec<f32> {
+    let heard = try_heard(Codec::Opus, world, who, (track, from), hertz);
+    heard.unwrap_or_else(|| panic!("{who} has not heard enough"))
+}
+
+fn try_heard(
+    codec: Codec,
+    world: &World,
+    who: u64,
+    (track, from): (TrackId, usize),
+    hertz: &[f32],
+) -> Option<Vec<f32>> {
     let mut decoder: AnyDecoder = Builtin.decoder(codec);
     let mut samples = Vec::new();
-    for packet in world.received(who, MIX).into_iter().skip(from) {
+    for packet in world.received(who, track).into_iter().skip(from) {
         decoder.decode(&packet.payload, &mut samples).unwrap();
     }
     // What sounds in the end, after talkers are known and the codec has settled.
@@ -105,7 +117,7 @@ pub fn talk_until_heard(world: &mut World, tones: &mut [Tone], ears: &[Ears]) {
     let mut wrong = Vec::new();
     for _ in 0..20 {
         talk(world, tones, 25);
-        let hears = |(who, codec, _): &Ears| try_heard(*codec, world, *who, 0, &TONES);
+        let hears = |(who, codec, _): &Ears| try_heard(*codec, world, *who, (MIX, 0), &TONES);
         wrong = ears.iter().map(|ear| (ear, hears(ear))).collect();
         wrong.retain(|((_, codec, wanted), heard)| {
             // What codecs add to two tones stands where the third one is.

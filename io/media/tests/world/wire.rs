@@ -23,6 +23,8 @@ pub struct Wire {
     arrived: usize,
     /// Bytes of media and its reports that came in.
     pub media_bytes: usize,
+    /// The longest datagram of them.
+    pub longest: usize,
     /// The client's DTLS is kept here and not sent.
     pub hold_dtls: bool,
     /// The first DTLS that the client made.
@@ -97,6 +99,7 @@ impl Wire {
             lose_each: 0,
             arrived: 0,
             media_bytes: 0,
+            longest: 0,
             hold_dtls: false,
             dtls: Vec::new(),
             kept: None,
@@ -131,6 +134,7 @@ impl Wire {
             if datagram[0] >= 128 {
                 self.media_bytes += datagram.len();
                 self.keep(false, &datagram);
+                self.longest = self.longest.max(datagram.len());
             }
             if self.lose_each > 0 && self.arrived.is_multiple_of(self.lose_each) && datagram[0] >= 128 {
                 continue;

@@ -50,6 +50,8 @@ pub struct Picture<'a> {
 
 /// What IPv4 and UDP add to a datagram.
 const OVERHEAD: usize = 28;
+/// What every path carries in a datagram: Ethernet, less IPv6 and UDP.
+const LONGEST_DATAGRAM: usize = 1500 - 40 - 8;
 /// The longest dependency descriptor that is carried.
 const LONGEST_DESCRIPTOR: usize = 200;
 /// Retransmissions may take a quarter of what the path carries (FAULTS D21), and this much time of that at once.
@@ -214,7 +216,9 @@ impl Plane {
             orientation: [picture.orientation.unwrap_or(0)],
             levels: audio_level::write_mixed(voices.map(|(_, level)| *level), &mut levels),
         };
-        let (extensions, used) = made.accepted(picture, accepted);
+        let around = 12 + 4 * picture.voices.len().min(15) + 4 + TAG;
+        let room = LONGEST_DATAGRAM.saturating_sub(around + body);
+        let (extensions, used) = made.accepted(picture, accepted, room);
         let header = HeaderWriter {
             marker: picture.marker,
             payload_type: number,
@@ -343,19 +347,25 @@ struct Made<'a> {
 }
 
 impl Made<'_> {
-    /// Those that the other side takes and that say something of this packet, and how many they are.
+    /// Those that the other side takes and that say something of this packet, and how many they are. What nobody needs gives
+    /// way where there is no `room` for it in a datagram; the payload never does.
     #[inline]
-    fn accepted(&self, picture: &Picture<'_>, accepted: Accepted) -> ([(u8, &[u8]); 4], usize) {
+    fn accepted(
+        &self,
+        picture: &Picture<'_>,
+        accepted: Accepted,
+        mut room: usize,
+    ) -> ([(u8, &[u8]); 4], usize) {
         let video = picture.codec.is_video();
         // Only AV1 cannot do without a descriptor; the other codecs' own numbers are changed, and it would contradict them.
         let wanted = [
             (true, extensions::TRANSPORT_ID, &self.transport[..]),
-            (true, extensions::SEND_TIME_ID, &self.send_time[..]),
             (
                 picture.codec == Codec::Av1 && !self.descriptor.is_empty(),
                 extensions::DESCRIPTOR_ID,
                 self.descriptor,
             ),
+            (true, extensions::SEND_TIME_ID, &self.send_time[..]),
             (
                 video && picture.orientation.is_some(),
                 extensions::ORIENTATION_ID,
@@ -371,12 +381,17 @@ impl Made<'_> {
         let mut chosen = [(0_u8, &[][..]); 4];
         let mut used = 0;
         for (says, id, value) in wanted {
+            let needed = matches!(id, extensions::TRANSPORT_ID | extensions::DESCRIPTOR_ID);
+            // With the longer form's header, and what it is padded by.
+            let takes = value.len() + 2 + 3;
             if says
                 && let Some(id) = accepted.id_of(id)
+                && (needed || takes <= room)
                 && let Some(free) = chosen.get_mut(used)
             {
                 *free = (id, value);
                 used += 1;
+                room = room.saturating_sub(takes);
             }
         }
         (chosen, used)

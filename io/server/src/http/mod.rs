@@ -1,5 +1,6 @@
 //! The HTTP interface: every route, and the document that describes them.
 
+mod announcements;
 mod credentials;
 mod health;
 mod join;
@@ -50,6 +51,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rooms::kick))
         .routes(routes!(plain::enter))
         .routes(routes!(plain::leave))
+        .routes(routes!(announcements::list, announcements::play))
+        .routes(routes!(announcements::stop))
         .routes(routes!(signalling::upgrade))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

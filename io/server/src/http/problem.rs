@@ -56,6 +56,29 @@ impl Problem {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message)
     }
 
+    pub(crate) fn unusable_sound(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unusable_sound", message)
+    }
+
+    pub(crate) fn sound_too_long(seconds: u64) -> Self {
+        let message = format!("the sound is longer than {seconds} seconds; send less, or repeat it");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "sound_too_long", message)
+    }
+
+    pub(crate) fn room_empty() -> Self {
+        let message = "nobody is in the room to hear it; try again when somebody has come";
+        Self::new(StatusCode::CONFLICT, "room_empty", message)
+    }
+
+    pub(crate) fn too_many_announcements(message: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, "too_many_announcements", message)
+    }
+
+    pub(crate) fn no_such_announcement() -> Self {
+        let message = "no such announcement is being played in this room; GET lists those that are";
+        Self::new(StatusCode::NOT_FOUND, "no_such_announcement", message)
+    }
+
     pub(crate) fn too_late() -> Self {
         let message = "the request did not arrive in time; send it again, faster";
         Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message)
@@ -97,7 +120,7 @@ impl From<Refusal> for Problem {
             "forbidden" | "kicked" => StatusCode::FORBIDDEN,
             "room_full" | "room_limit" => StatusCode::CONFLICT,
             "room_locked" => StatusCode::LOCKED,
-            "room_encrypted" => StatusCode::CONFLICT,
+            "room_encrypted" | "no_media_server" => StatusCode::CONFLICT,
             "no_such_room" | "no_such_participant" => StatusCode::NOT_FOUND,
             "unsupported_topology" => StatusCode::NOT_IMPLEMENTED,
             "server_stopping" => StatusCode::SERVICE_UNAVAILABLE,

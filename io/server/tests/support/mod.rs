@@ -29,7 +29,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, handshake::client::Request},
 };
 use trefoil_auth::Secret;
-use trefoil_server::{IceServers, KeyConfig, Server, ServerConfig};
+use trefoil_server::{IceServers, KeyConfig, MediaLink, Server, ServerConfig};
 
 /// Longer than anything here takes on a busy machine; only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,26 +45,35 @@ pub fn ice() -> IceServers {
 
 /// A server in development mode, changed by `change`.
 pub async fn start(change: impl FnOnce(&mut ServerConfig)) -> Server {
+    start_and(change, None).await
+}
+
+async fn start_and(change: impl FnOnce(&mut ServerConfig), media: Option<MediaLink>) -> Server {
     let mut config = ServerConfig {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         ..ServerConfig::default()
     };
     change(&mut config);
-    Server::start(config, ice(), None).await.unwrap()
+    Server::start(config, ice(), media).await.unwrap()
 }
 
 /// A server with the keys `main`, for all namespaces, and `pole`, for the namespace of that name.
 pub async fn start_with_keys(change: impl FnOnce(&mut ServerConfig)) -> Server {
+    start_with_keys_and(change, None).await
+}
+
+/// The same, with a media server or without.
+pub async fn start_with_keys_and(change: impl FnOnce(&mut ServerConfig), media: Option<MediaLink>) -> Server {
     let key = |key: &str, namespace: Option<&str>| KeyConfig {
         key: key.into(),
         secret: Secret::new(SECRET),
         namespace: namespace.map(Into::into),
     };
-    start(|config| {
+    let keyed = |config: &mut ServerConfig| {
         config.keys = vec![key("main", None), key("pole", Some("pole"))];
         change(config);
-    })
-    .await
+    };
+    start_and(keyed, media).await
 }
 
 /// An answer over HTTP.
