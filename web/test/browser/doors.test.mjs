@@ -1,5 +1,9 @@
 // The demo pages of all doors, in Chromium and Firefox: with their like, with each other, and with our own SDK.
 import test, { after, before } from 'node:test';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
 import { openBare } from '../../../kit/lab/lib/bare.mjs';
 import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
 import { launchFirefox } from '../../../kit/lab/lib/firefox.mjs';
@@ -8,16 +12,38 @@ import { until } from '../../../kit/lab/lib/senses.mjs';
 import { startTrefoil } from '../../../kit/lab/lib/trefoil.mjs';
 
 let server, chromium, firefox;
+const require = createRequire(new URL('../../../kit/lab/package.json', import.meta.url));
+const VERSIONS = [1, 2, 3, 4], ALONE = 8077;
+const folder = mkdtempSync(path.join(os.tmpdir(), 'trefoil-pages-'));
 const RED = { name: 'Ann', colour: 'red', hz: 400 }, FOX = { name: 'Fox', colour: 'changing', hz: 1600 };
 
-before(async () => { [server, chromium, firefox] = await Promise.all([startTrefoil(), launchChromium(RED), launchFirefox({ hz: FOX.hz })]); });
-after(async () => { await Promise.all([chromium?.close(), firefox?.close(), server?.stop()]); });
+/** The codelab's page as its authors would serve it: from a folder of their own, with a client from npm. */
+function makePages() {
+  const demo = new URL('../../demos/socketio/', import.meta.url), page = readFileSync(new URL('index.html', demo), 'utf8');
+  for (const script of ['page.js', '../shared.js']) cpSync(new URL(script, demo), path.join(folder, path.basename(script)));
+  for (const version of VERSIONS) {
+    cpSync(require.resolve(`socket.io-client-${version}/dist/socket.io.js`), path.join(folder, `client-${version}.js`));
+    writeFileSync(path.join(folder, `${version}.html`), page.replace('/socket.io/socket.io.js', `/client-${version}.js`));
+  }
+}
+
+before(async () => {
+  makePages();
+  const config = `[server.doors.socketio]\nlisten = ["127.0.0.1:${ALONE}"]\nfiles = "${folder}"\n`;
+  [server, chromium, firefox] = await Promise.all([startTrefoil({ config }), launchChromium(RED), launchFirefox({ hz: FOX.hz })]);
+});
+after(async () => {
+  await Promise.all([chromium?.close(), firefox?.close(), server?.stop()]);
+  rmSync(folder, { recursive: true });
+});
 
 /** Somebody at a demo page, which begins at once. */
-async function at(t, browser, who, page, start) {
+const at = (t, browser, who, page, start) => beginning(t, browser, who, `${server.url}demos/${page}#${encodeURIComponent(start)}`);
+
+async function beginning(t, browser, who, url) {
   const person = await Person.at(browser, who);
   t.after(() => person.page.close());
-  await person.page.goto(`${server.url}demos/${page}#${encodeURIComponent(start)}`);
+  await person.page.goto(url);
   return person;
 }
 
@@ -56,6 +82,17 @@ test('two pages of the codelab: Chromium calls Firefox, hangs up, and is called 
   await ann.click('#form button');
   await meet(ann, fox);
 });
+
+for (const version of VERSIONS) {
+  const other = 5 - version;
+  test(`npm's client ${version} in Chromium and ${other} in Firefox, on pages from a folder at the door's own port`, async (t) => {
+    const page = (of) => `http://127.0.0.1:${ALONE}/${of}.html#npm-${version}`;
+    const ann = await beginning(t, chromium, RED, page(version));
+    await logs(ann, 'got user media');
+    const fox = await beginning(t, firefox, FOX, page(other));
+    await meet(ann, fox);
+  });
+}
 
 test('two pages of AppRTC: Firefox calls Chromium over TURN credentials of ours, a third finds the room full, and after a closed tab the next one is called', async (t) => {
   const fox = await at(t, firefox, FOX, 'apprtc/', 'apprtc1');
