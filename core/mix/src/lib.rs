@@ -40,4 +40,5 @@ pub use out::{Outgoing, Sent};
 pub use overload::Rung;
 pub use player::{Player, Progress, Report};
 pub use playout::{Packet, Reception};
+pub use resample::kaiser;
 pub use sound::{Sound, Unplayable};

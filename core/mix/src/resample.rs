@@ -71,11 +71,16 @@ fn phase(number: usize) -> [f32; TAPS] {
         } else {
             (PI * OPEN * x).sin() / (PI * x)
         };
-        let edge = 1.0 - (x / HALF as f64).powi(2);
-        *value = (sinc * bessel(BETA * edge.max(0.0).sqrt()) / bessel(BETA)) as f32;
+        *value = (sinc * kaiser(x / HALF as f64, BETA)) as f32;
     }
     let sum: f32 = row.iter().sum();
     row.map(|value| value / sum)
+}
+
+/// Kaiser's window at `x`; its ends are at -1 and 1.
+#[must_use]
+pub fn kaiser(x: f64, beta: f64) -> f64 {
+    bessel(beta * (1.0 - x * x).max(0.0).sqrt()) / bessel(beta)
 }
 
 /// The modified Bessel function of order zero.

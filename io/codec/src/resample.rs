@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, f64::consts::PI};
 
+use trefoil_mix::kaiser;
+
 /// 48 kHz over 8 kHz.
 pub(crate) const RATIO: usize = 6;
 /// Taps of each phase.
@@ -19,22 +21,11 @@ fn filter() -> Vec<f32> {
         .map(|at| {
             let x = at as f64 - middle;
             let sinc = (2.0 * PI * CUTOFF * x).sin() / (PI * x);
-            let edge = 1.0 - (x / (middle + 0.5)).powi(2);
-            sinc * bessel(BETA * edge.max(0.0).sqrt()) / bessel(BETA)
+            sinc * kaiser(x / (middle + 0.5), BETA)
         })
         .collect();
     let sum: f64 = taps.iter().sum();
     taps.into_iter().map(|tap| (tap / sum) as f32).collect()
-}
-
-/// The modified Bessel function of order zero.
-fn bessel(x: f64) -> f64 {
-    let (mut term, mut sum) = (1.0, 1.0);
-    for k in 1..30 {
-        term *= (x / 2.0 / f64::from(k)).powi(2);
-        sum += term;
-    }
-    sum
 }
 
 /// 8 to 48 kHz.
