@@ -1,4 +1,4 @@
-//! What is asked of publishers: keyframes, and only the encodings that anybody needs or may need at once.
+//! What is asked of publishers: keyframes, and only the encodings that anybody needs.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -76,8 +76,6 @@ impl Router {
                 .subscriptions
                 .iter()
                 .fold(0, |bits, subscription| bits | wanted(subscription));
-            // The smallest stays while anything is needed: a path that suddenly carries little has it at once.
-            let wanted = if wanted == 0 { 0 } else { wanted | 1 };
             let all = ((1_u16 << track.encodings.len().min(8)) - 1) as u8;
             let wanted = track
                 .linked
