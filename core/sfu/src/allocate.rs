@@ -72,12 +72,20 @@ impl Claim {
     }
 }
 
-/// What all claims would take if there was bandwidth without end.
+/// What all claims would take if there was bandwidth without end, with what must be free to take the steps that are missing.
 pub(crate) fn demand(claims: &[Claim]) -> u64 {
-    claims
-        .iter()
-        .filter_map(|claim| claim.wanted().map(|index| claim.bits(index)))
-        .sum()
+    let bits = |claim: &Claim| {
+        let wanted = claim.wanted()?;
+        let held = claim.held().map_or(0, |held| claim.bits(held));
+        let missing = claim.bits(wanted).saturating_sub(held);
+        Some(claim.bits(wanted) + margin(missing))
+    };
+    claims.iter().filter_map(bits).sum()
+}
+
+/// What must be free beside what a step up costs, so that it need not be taken back at once.
+const fn margin(cost: u64) -> u64 {
+    cost / 10
 }
 
 /// Shares `budget` bits a second; the answer is in the order of the claims.
@@ -127,12 +135,12 @@ fn next_step(
             .bits(next)
             .saturating_sub(given.map_or(0, |given| claim.bits(given)));
         let stays = claim.held().is_some_and(|held| next <= held);
-        let margin = if stays || given.is_none() {
+        let free = if stays || given.is_none() {
             cost
         } else {
-            cost + cost / 10
+            cost + margin(cost)
         };
-        (margin <= left).then_some((*index, next, cost.min(left)))
+        (free <= left).then_some((*index, next, cost.min(left)))
     };
     let least = order.iter().find_map(|index| step(index, true));
     least.or_else(|| order.iter().find_map(|index| step(index, false)))
@@ -264,10 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn the_demand_is_what_can_be_used() {
+    fn the_demand_is_what_can_be_used_and_what_must_be_free_for_that() {
         assert_eq!(
-            demand(&[claim(1, 180, None), claim(1, 720, None), claim(1, 0, None)]),
+            demand(&[claim(1, 180, Some(0)), claim(1, 720, Some(2)), claim(1, 0, None)]),
             1_650_000
         );
+        for held in [None, Some(0), Some(1), Some(2)] {
+            let claims = [claim(1, 720, held), claim(1, 360, Some(0))];
+            let all = [(Some(2), Limit::Nothing), (Some(1), Limit::View)];
+            assert_eq!(given(demand(&claims), &claims), all, "{held:?}");
+        }
     }
 }
