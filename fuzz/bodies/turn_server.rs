@@ -12,9 +12,9 @@ use trefoil_stun::{
     AttributeType, Class, Integrity, Key, Message, Method, PasswordAlgorithm, TransactionId, Writer,
 };
 use trefoil_turn::{
-    ClientAddr, Config, ConnectionId, Credentials, Direction, Discovery, Icmp, Ledger, Limits, Now, Offer,
-    Output, PeerAddr, PeerFilter, PeerPorts, RelayAddress, RelayId, Server, Shard, ThirdParty, Transport,
-    Verdict,
+    AllocationId, BoundChannel, ClientAddr, Config, ConnectionId, Credentials, Direction, Discovery, Icmp,
+    Ledger, Limits, Now, Offer, Output, PeerAddr, PeerFilter, PeerPorts, RelayAddress, RelayId, Server,
+    Shard, ThirdParty, Transport, Verdict, channel_header,
 };
 
 struct World {
@@ -85,6 +85,7 @@ impl World {
             }),
             alternates: vec![],
             tcp: Some(PeerPorts(vec![5000..=5003])),
+            channels_are_carried: true,
             limits: Limits {
                 permissions: 4,
                 channels: 3,
@@ -287,10 +288,24 @@ impl World {
                     self.open.push(relay);
                     self.server.handle_opened(relay, Ok(()), self.now);
                 }
+                Output::Channels { allocation } => self.check_carried(allocation),
                 Output::Close { relay } => self.open.retain(|open| *open != relay),
                 Output::Connect { connection, .. } => self.connections.push(connection),
                 Output::Splice { .. } | Output::Disconnect { .. } | Output::Refused { .. } => {}
             }
+        }
+    }
+
+    /// What a caller may carry past the machine is what the machine would let through.
+    fn check_carried(&mut self, allocation: AllocationId) {
+        let bound: Vec<BoundChannel> = self.server.bound_channels(allocation, self.now.elapsed).collect();
+        for bound in bound {
+            let [a, b, c, d] = channel_header(bound.channel, 1);
+            let verdict = self
+                .server
+                .handle_client(bound.client, &[a, b, c, d, 0], self.now);
+            let there = matches!(verdict, Verdict::ToPeer { peer, .. } if peer == bound.peer);
+            assert!(there, "{verdict:?} for {bound:?}");
         }
     }
 

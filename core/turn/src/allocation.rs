@@ -1,6 +1,7 @@
 //! One allocation: who holds it, with whom it may speak, and until when.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use trefoil_stun::{Key, PasswordAlgorithm, TransactionId};
@@ -32,6 +33,15 @@ pub struct Traffic {
     pub packets_to_client: u64,
     /// Their application bytes.
     pub bytes_to_client: u64,
+}
+
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, more: Traffic) {
+        self.packets_from_client += more.packets_from_client;
+        self.bytes_from_client += more.bytes_from_client;
+        self.packets_to_client += more.packets_to_client;
+        self.bytes_to_client += more.bytes_to_client;
+    }
 }
 
 #[derive(Debug)]

@@ -223,6 +223,8 @@ pub struct Config {
     pub mobility: bool,
     /// The peers' ports that TCP allocations may connect to; `None` if TCP is not relayed (RFC 6062).
     pub tcp: Option<PeerPorts>,
+    /// Whether the caller carries data of bound channels itself where it can ([`Output::Channels`](crate::Output)).
+    pub channels_are_carried: bool,
     /// Bounds.
     pub limits: Limits,
 }

@@ -141,6 +141,7 @@ impl Server {
         }
         self.by_client.insert(asker.client, id);
         self.renew_ticket(id);
+        self.channels_changed(id);
         Ok(id)
     }
 }

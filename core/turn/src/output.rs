@@ -79,6 +79,11 @@ pub enum Output {
         /// Which.
         connection: ConnectionId,
     },
+    /// The channels of an allocation have changed: see [`Server::bound_channels`]. Comes before its [`Output::Release`].
+    Channels {
+        /// Whose.
+        allocation: AllocationId,
+    },
     /// Close a socket.
     Close {
         /// Which.

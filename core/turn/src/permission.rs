@@ -48,6 +48,7 @@ impl Server {
         peers
             .into_iter()
             .for_each(|peer| allocation.permit(peer, now.elapsed));
+        self.channels_changed(id);
         self.succeed(asker, |_| {});
         Ok(())
     }
@@ -88,6 +89,7 @@ impl Server {
             return Err(Refusal::PermissionQuota);
         }
         bind(allocation, (number, peer, own), now.elapsed);
+        self.channels_changed(id);
         self.succeed(asker, |_| {});
         Ok(())
     }

@@ -107,6 +107,7 @@ impl Server {
             at: held.expires,
             reason: DeadlineReason::Allocation(id),
         });
+        self.channels_changed(id);
         held.relays().for_each(|relay| self.close(relay.id, now));
         held.connections
             .iter()
@@ -131,6 +132,7 @@ impl Server {
                 .retain(|permission| permission.peer.is_ipv4() != v4);
             held.channels.retain(|channel| channel.peer.0.is_ipv4() != v4);
         }
+        self.channels_changed(id);
         self.close(relay.id, now);
     }
 

@@ -2,13 +2,15 @@
 //!
 //! The only crate that speaks to the kernel by hand: [`UdpSocket`] with the options that a relay needs, [`Batch`] for
 //! many datagrams in one call with GRO and GSO, [`Poller`] over epoll, and [`Clock`]. What it offers is safe to use; the
-//! unsafe code is inside and each piece says why it is sound. And [`guarded`], for what may panic and is not ours.
+//! unsafe code is inside and each piece says why it is sound. [`bpf`] puts small programs into the kernel. And [`guarded`],
+//! for what may panic and is not ours.
 #![allow(
     unsafe_code,
-    reason = "recvmmsg, sendmmsg, control messages, epoll and getifaddrs have no safe interface in std"
+    reason = "recvmmsg, sendmmsg, control messages, epoll, bpf and getifaddrs have no safe interface in std"
 )]
 
 mod batch;
+pub mod bpf;
 mod clock;
 mod control;
 mod errors;

@@ -92,6 +92,10 @@ pub struct RelayConfig {
     pub port_quarantine_seconds: u32,
     /// Whether `/metrics` tells the traffic of each allocation and each identity. Off by default, as it names people.
     pub detailed_metrics: bool,
+    /// Network interfaces, such as `eth0`, on which data of channels over IPv4 is relayed inside the kernel, by an eBPF program
+    /// at their entrance. Needs Linux 6.6 and the capabilities `CAP_BPF` and `CAP_NET_ADMIN`; without them the relay warns
+    /// and goes on as usual. Such packets pass by the firewall, and no rates can be held for them.
+    pub bpf_interfaces: Vec<String>,
     /// Microseconds by which a packet may be held back to be handled together with others. Only done under load.
     pub coalesce_microseconds: u32,
 }
@@ -137,6 +141,7 @@ impl Default for RelayConfig {
             longest_credential_seconds: 172_800,
             port_quarantine_seconds: 30,
             detailed_metrics: false,
+            bpf_interfaces: Vec::new(),
             coalesce_microseconds: 95,
         }
     }

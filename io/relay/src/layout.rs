@@ -197,6 +197,7 @@ pub(crate) fn machine(
         discovery: discovery(config, listening)?,
         tcp: peer_ports(config)?,
         alternates: config.alternates.clone(),
+        channels_are_carried: !config.bpf_interfaces.is_empty(),
         limits: limits(config, shard.count),
     })
 }

@@ -8,8 +8,12 @@
 //! relayed data for one of our own relayed addresses never leaves the process. A client that has moved, or that brings a
 //! token of another shard, is served there in the same way. Clients over TCP and TLS (`streams`) and DTLS (`dtls`) live
 //! on the shard that the kernel gave their connection to.
+//!
+//! Where that is asked for, a program inside the kernel (`kernel`) carries the data of bound channels, and the threads only say
+//! which (`carried`).
 
 mod adopt;
+mod carried;
 mod certificate;
 mod config;
 mod credentials;
@@ -19,6 +23,7 @@ mod end;
 mod handover;
 mod icmp;
 mod inbound;
+mod kernel;
 mod layout;
 mod meters;
 mod outbound;

@@ -20,6 +20,7 @@ pub(crate) struct Reading {
     pub(crate) sums: Sums,
     pub(crate) handover_dropped: u64,
     pub(crate) stream_dropped: u64,
+    pub(crate) kernel_channels: u64,
     pub(crate) turned_away: u64,
     pub(crate) connections: u64,
     pub(crate) peer_connections: u64,
@@ -121,6 +122,25 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
     ),
 ];
 
+/// The same of each gauge.
+const GAUGES: &[(&str, &str, Picked)] = &[
+    (
+        "relay_connections",
+        "Client connections over TCP and TLS",
+        |reading| reading.connections,
+    ),
+    (
+        "relay_peer_connections",
+        "Connections of TCP allocations with peers",
+        |reading| reading.peer_connections,
+    ),
+    (
+        "relay_kernel_channels",
+        "Channels whose data the kernel relays",
+        |reading| reading.kernel_channels,
+    ),
+];
+
 impl Collector for Meters {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let readings: Vec<Reading> = self.shards.iter().map(|shard| lock(shard).clone()).collect();
@@ -130,32 +150,25 @@ impl Collector for Meters {
             ConstCounter::new(sum).encode(metric)?;
         }
         let (usernames, allocations) = lock(&self.ledger).sums();
-        let connections: u64 = readings.iter().map(|reading| reading.connections).sum();
-        let peers: u64 = readings.iter().map(|reading| reading.peer_connections).sum();
-        for (name, help, value) in [
-            (
-                "relay_peer_connections",
-                "Connections of TCP allocations with peers",
-                i64::try_from(peers).unwrap_or(i64::MAX),
-            ),
-            (
-                "relay_connections",
-                "Client connections over TCP and TLS",
-                i64::try_from(connections).unwrap_or(i64::MAX),
-            ),
+        let of_ledger = [
             (
                 "relay_allocations",
                 "Allocations that live",
-                i64::from(allocations),
+                u64::from(allocations),
             ),
             (
                 "relay_usernames",
                 "Usernames that hold allocations",
-                i64::try_from(usernames).unwrap_or(i64::MAX),
+                u64::try_from(usernames).unwrap_or(u64::MAX),
             ),
-        ] {
+        ];
+        let sum = |picked: Picked| readings.iter().map(picked).sum();
+        let of_shards = GAUGES
+            .iter()
+            .map(|(name, help, picked)| (*name, *help, sum(*picked)));
+        for (name, help, value) in of_ledger.into_iter().chain(of_shards) {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(value).encode(metric)?;
+            ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric)?;
         }
         let refusals = |reading: &Reading| reading.counts.refusals.clone();
         labelled(

@@ -17,6 +17,7 @@ use crate::adopt::{WayIn, WayOut, ways};
 use crate::certificate::{Certificate, tls};
 use crate::dtls::Engine;
 use crate::handover::Handover;
+use crate::kernel::KernelPath;
 use crate::layout::{Listeners, identity_rates, listen, listen_tls, machine, stream_limits};
 use crate::meters::{Meters, Reading, lock};
 use crate::shard::{Orders, Shard, ShardParts};
@@ -110,11 +111,12 @@ impl Relay {
             adopted: AtomicUsize::new(0),
             threads: Vec::new(),
         };
+        let kernel = KernelPath::start(&config)?.map(Arc::new);
         let handovers = Handover::all(count).context("cannot open the sockets between shards")?;
         let shards = (0..count).zip(listeners).zip(handovers.into_iter().zip(adopted));
         for ((index, listeners), ways_in) in shards {
             let machine = machine(&config, &own, services, ShardNumber { index, count })?;
-            relay.start_shard(&config, machine, listeners, ways_in)?;
+            relay.start_shard(&config, (machine, kernel.clone()), listeners, ways_in)?;
         }
         relay.watch_certificate()?;
         tracing::info!(threads = count, udp = ?relay.listening, tls = ?relay.listening_tls, "relay started");
@@ -124,7 +126,7 @@ impl Relay {
     fn start_shard(
         &mut self,
         config: &RelayConfig,
-        machine: Config,
+        (machine, kernel): (Config, Option<Arc<KernelPath>>),
         listeners: Listeners,
         (handover, (adopted, waker)): (Handover, WayIn),
     ) -> Result<()> {
@@ -146,6 +148,7 @@ impl Relay {
             orders: self.orders.clone(),
             coalesce_microseconds: config.coalesce_microseconds,
             detailed_metrics: config.detailed_metrics,
+            kernel,
         };
         let shard = Shard::new(parts)?;
         let thread = std::thread::Builder::new().name(name).spawn(move || shard.run());

@@ -12,9 +12,11 @@ use trefoil_net::{Batch, Clock, Poller, Ready, UdpSocket, Waker, nap, sleep_prec
 use trefoil_turn::{Config, Ledger, Now, RelayId, Server};
 
 use crate::adopt::{Adopted, WayOut};
+use crate::carried::Carried;
 use crate::detail::Detail;
 use crate::dtls::{DtlsClients, Engine};
 use crate::handover::Handover;
+use crate::kernel::KernelPath;
 use crate::meters::{Reading, lock};
 
 /// How often the reading is written while something happens.
@@ -56,6 +58,7 @@ pub(crate) struct ShardParts {
     pub(crate) orders: Arc<Orders>,
     pub(crate) coalesce_microseconds: u32,
     pub(crate) detailed_metrics: bool,
+    pub(crate) kernel: Option<Arc<KernelPath>>,
 }
 
 /// A shard before its thread has started.
@@ -114,14 +117,16 @@ impl Shard {
             gap: Duration::from_secs(1),
             handover_dropped: 0,
             detail: Detail::default(),
+            carried: Carried::default(),
             parts: self.parts,
         };
         while !running.parts.orders.stop.load(Ordering::Acquire) {
             if let Err(error) = running.turn() {
                 tracing::error!(%error, "a relay thread cannot wait for its sockets and ends");
-                return;
+                break;
             }
         }
+        running.end_carried();
     }
 }
 
@@ -159,6 +164,8 @@ pub(crate) struct Running {
     pub(crate) handover_dropped: u64,
     /// What is told of each identity, if that is asked for.
     pub(crate) detail: Detail,
+    /// What the kernel carries for this shard's clients.
+    pub(crate) carried: Carried,
     pub(crate) parts: ShardParts,
 }
 
@@ -205,6 +212,7 @@ impl Running {
                 );
             }
             self.hear_again();
+            self.look_at_carried();
             self.sweep_splices();
             self.write_reading();
         }
@@ -254,6 +262,7 @@ impl Running {
             sums: self.batch.sums(),
             handover_dropped: self.handover_dropped,
             stream_dropped: streams.dropped,
+            kernel_channels: self.carried.len() as u64,
             turned_away: streams.turned_away,
             detail: self.detail.clone(),
             peer_connections: self.splices.len() as u64,

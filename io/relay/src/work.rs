@@ -23,8 +23,11 @@ impl Running {
                     self.machine.handle_admission(allocation, answer, self.now);
                 }
                 Output::Release {
-                    username, traffic, ..
+                    allocation,
+                    username,
+                    mut traffic,
                 } => {
+                    traffic += self.carried.take_last(allocation);
                     lock(&self.parts.ledger).give_back(&username);
                     if self.parts.detailed_metrics {
                         self.detail.ended(&username, traffic);
@@ -46,6 +49,7 @@ impl Running {
                 } => self.connect(connection, from, peer),
                 Output::Splice { connection, client } => self.splice(connection, client),
                 Output::Disconnect { connection } => self.disconnect(connection),
+                Output::Channels { allocation } => self.channels_changed(allocation),
                 Output::Close { relay } => {
                     self.splices.close_listener(relay.index());
                     self.batch.dispatch();

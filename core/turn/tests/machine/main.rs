@@ -7,6 +7,7 @@
 )]
 
 mod allocations;
+mod bound;
 mod connections;
 mod data;
 mod icmp;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use trefoil_stun::{AttributeType, Class, Method, Writer};
 use trefoil_testkit::{Answer, TurnClient};
 use trefoil_turn::{
-    ClientAddr, Config, ConnectionId, Credentials, Ledger, Limits, Now, Offer, OpenFailure, Output, PeerAddr,
-    PeerFilter, RelayAddress, RelayId, Server, Shard, Transport, Verdict,
+    AllocationId, BoundChannel, ClientAddr, Config, ConnectionId, Credentials, Ledger, Limits, Now, Offer,
+    OpenFailure, Output, PeerAddr, PeerFilter, RelayAddress, RelayId, Server, Shard, Transport, Verdict,
 };
 
 pub(crate) const RELAY_V4: &str = "93.184.215.1";
@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) open: BTreeMap<RelayId, SocketAddr>,
     /// What opening the next sockets will answer; success when it runs out.
     pub(crate) failures: Vec<OpenFailure>,
+    /// The channels of each allocation that the caller was told of.
+    pub(crate) bound: BTreeMap<AllocationId, Vec<BoundChannel>>,
     /// Connections that were asked for, spliced and closed.
     pub(crate) connecting: Vec<(ConnectionId, PeerAddr)>,
     pub(crate) spliced: Vec<(ConnectionId, ClientAddr)>,
@@ -63,6 +65,7 @@ pub(crate) fn config() -> Config {
         discovery: None,
         alternates: Vec::new(),
         tcp: None,
+        channels_are_carried: false,
         limits: Limits::default(),
     }
 }
@@ -89,6 +92,7 @@ impl World {
             elapsed: Duration::from_secs(1000),
             open: BTreeMap::new(),
             failures: Vec::new(),
+            bound: BTreeMap::new(),
             connecting: Vec::new(),
             spliced: Vec::new(),
             disconnected: Vec::new(),
@@ -145,6 +149,10 @@ impl World {
                     self.open.remove(&relay);
                 }
                 Output::Connect { connection, peer, .. } => self.connecting.push((connection, peer)),
+                Output::Channels { allocation } => {
+                    let bound = self.server.bound_channels(allocation, self.elapsed).collect();
+                    self.bound.insert(allocation, bound);
+                }
                 Output::Splice { connection, client } => self.spliced.push((connection, client)),
                 Output::Disconnect { connection } => self.disconnected.push(connection),
                 Output::Refused { .. } => {}
