@@ -75,16 +75,19 @@ pub(crate) fn run(arguments: &Arguments, clients: &mut Clients) -> Result<Found>
     };
     load.until(now + Duration::from_secs_f64(arguments.warm))?;
     load.round_trips.fill(0);
-    let (before, cpu_before, begin) = (load.sums, cpu::nanoseconds(arguments.pid)?, Instant::now());
+    let counter = || match arguments.core {
+        Some(core) => cpu::idle_nanoseconds(core),
+        None => cpu::nanoseconds(arguments.pid),
+    };
+    let (before, counted, begin) = (load.sums, counter()?, Instant::now());
     load.until(begin + Duration::from_secs_f64(arguments.seconds))?;
-    let (after, cpu_after, seconds) = (
-        load.sums,
-        cpu::nanoseconds(arguments.pid)?,
-        begin.elapsed().as_secs_f64(),
-    );
+    let (after, counted, seconds) = (load.sums, counter()? - counted, begin.elapsed().as_secs_f64());
     let arrived = after.at_clients - before.at_clients;
     let relayed = (arrived + after.at_peers - before.at_peers).max(1) as f64;
-    let used = (cpu_after - cpu_before) as f64;
+    let used = match arguments.core {
+        Some(_) => seconds * 1e9 - counted as f64,
+        None => counted as f64,
+    };
     Ok(Found {
         nanoseconds_per_packet: used / relayed,
         packets_per_second: relayed / seconds,

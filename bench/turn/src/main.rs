@@ -21,6 +21,9 @@ struct Arguments {
     /// The server's process, whose CPU time is read.
     #[arg(long)]
     pid: u32,
+    /// Read the time of this whole core instead, with what the kernel does there for packets.
+    #[arg(long)]
+    core: Option<u32>,
     #[arg(long, default_value = "user1")]
     username: String,
     #[arg(long, default_value = "test")]

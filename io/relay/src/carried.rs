@@ -11,6 +11,8 @@ use crate::shard::Running;
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
     channels: BTreeMap<AllocationId, Vec<CarriedChannel>>,
+    /// Packets that were carried in all.
+    packets: u64,
     /// What was carried last for an allocation that has ended.
     last: Option<(AllocationId, Traffic)>,
 }
@@ -27,6 +29,15 @@ impl Carried {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.channels.values().map(Vec::len).sum()
+    }
+
+    /// How many packets were carried.
+    pub(crate) fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    fn count(&mut self, carried: Traffic) {
+        self.packets += carried.packets_from_client + carried.packets_to_client;
     }
 
     /// What was carried for an allocation and counted after it had ended.
@@ -70,6 +81,7 @@ impl Running {
                 now.push(CarriedChannel { bound, row, told });
             }
         }
+        self.carried.count(rest);
         self.machine.handle_carried(allocation, rest);
         self.carried.last = Some((allocation, rest));
         if !now.is_empty() {
@@ -82,10 +94,11 @@ impl Running {
         let Some(kernel) = self.parts.kernel.clone() else {
             return;
         };
-        let mut expired = Vec::new();
+        let (mut expired, mut sum) = (Vec::new(), Traffic::default());
         for (allocation, channels) in &mut self.carried.channels {
             let carried = read(&kernel, channels);
             self.machine.handle_carried(*allocation, carried);
+            sum += carried;
             if channels
                 .iter()
                 .any(|carried| carried.bound.until <= self.now.elapsed)
@@ -93,6 +106,7 @@ impl Running {
                 expired.push(*allocation);
             }
         }
+        self.carried.count(sum);
         for allocation in expired {
             self.channels_changed(allocation);
         }

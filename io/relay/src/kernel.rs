@@ -1,6 +1,8 @@
 //! Data of channels relayed inside the kernel, for all shards: the tables that the program looks into.
 
 mod program;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, SocketAddrV4};
@@ -13,10 +15,13 @@ use trefoil_turn::{BoundChannel, Traffic, Transport};
 
 use crate::RelayConfig;
 use crate::meters::lock;
-use program::{KEY, Tables, program, word};
+use program::{Given, KEY, program, word};
 
 /// Channels that the kernel carries at most; those beyond go through the sockets.
 const MOST: u32 = 65_536;
+
+/// The number of the loopback interface, in every network namespace.
+const LOOPBACK: i32 = 1;
 
 /// The program at work and its tables. Dropping it stops it.
 #[derive(Debug)]
@@ -25,7 +30,8 @@ pub(crate) struct KernelPath {
     rows: SharedWords,
     /// Rows that are free; the one that rested longest is taken first, so that no packet finds its row exchanged.
     free: Mutex<VecDeque<u32>>,
-    _program: Program,
+    #[cfg_attr(not(test), allow(dead_code, reason = "held so that it lives"))]
+    program: Program,
     _attachments: Vec<Attachment>,
 }
 
@@ -58,7 +64,7 @@ impl KernelPath {
                  per username"
             );
         }
-        match KernelPath::attach(config) {
+        match KernelPath::attach(config, LOOPBACK) {
             Ok(path) => {
                 tracing::info!(interfaces = ?config.bpf_interfaces, "the kernel relays channels over IPv4");
                 Ok(Some(path))
@@ -73,14 +79,15 @@ impl KernelPath {
         }
     }
 
-    fn attach(config: &RelayConfig) -> Result<KernelPath> {
-        let tables = Tables {
-            places: Table::hash(KEY, 4, 2 * MOST)?,
-            rows: Table::array(word::COUNT, MOST)?,
-        };
-        let ports = (config.port_range.first, config.port_range.last);
-        let program = Program::load(program(&tables, ports))?;
-        let rows = tables.rows.words()?;
+    fn attach(config: &RelayConfig, loopback: i32) -> Result<KernelPath> {
+        let (places, rows) = (Table::hash(KEY, 4, 2 * MOST)?, Table::array(word::COUNT, MOST)?);
+        let program = Program::load(program(&Given {
+            places: &places,
+            rows: &rows,
+            ports: (config.port_range.first, config.port_range.last),
+            loopback,
+        }))?;
+        let rows = rows.words()?;
         let attach = |name: &String| {
             program
                 .attach(name)
@@ -88,10 +95,10 @@ impl KernelPath {
         };
         let attachments = config.bpf_interfaces.iter().map(attach).collect::<Result<_>>()?;
         Ok(KernelPath {
-            places: tables.places,
+            places,
             rows,
             free: Mutex::new((0..MOST).collect()),
-            _program: program,
+            program,
             _attachments: attachments,
         })
     }

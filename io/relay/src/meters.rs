@@ -21,6 +21,7 @@ pub(crate) struct Reading {
     pub(crate) handover_dropped: u64,
     pub(crate) stream_dropped: u64,
     pub(crate) kernel_channels: u64,
+    pub(crate) kernel_packets: u64,
     pub(crate) turned_away: u64,
     pub(crate) connections: u64,
     pub(crate) peer_connections: u64,
@@ -102,6 +103,11 @@ const COUNTERS: &[(&str, &str, Picked)] = &[
     ("relay_bytes_to_clients", "Bytes relayed to clients", |reading| {
         reading.counts.traffic.bytes_to_client
     }),
+    (
+        "relay_kernel_packets",
+        "Relayed packets that the kernel carried",
+        |reading| reading.kernel_packets,
+    ),
     (
         "relay_send_dropped",
         "Datagrams that the kernel did not take",

@@ -262,6 +262,7 @@ impl Running {
             sums: self.batch.sums(),
             handover_dropped: self.handover_dropped,
             stream_dropped: streams.dropped,
+            kernel_packets: self.carried.packets(),
             kernel_channels: self.carried.len() as u64,
             turned_away: streams.turned_away,
             detail: self.detail.clone(),

@@ -7,7 +7,7 @@ use trefoil_turn::{BoundChannel, Config, PeerAddr, Traffic};
 
 use crate::world::{Client, PEER, RELAY_V4, World, client, config, udp};
 
-const OTHER: &str = "203.0.113.77:5001";
+const OTHER: &str = "8.8.4.4:5001";
 
 fn start() -> (World, Client) {
     let carried = Config {

@@ -12,6 +12,8 @@ use super::{Argument, Assembler, Command};
 const CLASSIFIER: u32 = 3;
 /// At the entrance of an interface, before anything else of the system sees a packet (`BPF_TCX_INGRESS`).
 const ENTRANCE: u32 = 46;
+/// A tested packet has a checksum over all of it (`BPF_F_TEST_SKB_CHECKSUM_COMPLETE`).
+const CHECKSUM_COMPLETE: u32 = 1 << 2;
 /// What the kernel says of a program that it refuses is at most so long; more of it is lost.
 const COMPLAINT: usize = 1 << 16;
 
@@ -91,10 +93,11 @@ impl Program {
         Ok(Attachment { _handle: handle })
     }
 
-    /// Runs the program for one packet, an Ethernet frame, that goes nowhere.
+    /// Runs the program for one packet, an Ethernet frame with checksums that a network card has looked at, as if it came in
+    /// at the loopback interface. It goes nowhere.
     ///
     /// # Errors
-    /// If the kernel cannot.
+    /// If the kernel is older than Linux 6.15, or cannot.
     pub fn test(&self, packet: &[u8]) -> io::Result<Ran> {
         let mut out = vec![0u8; packet.len() + 256];
         let [input, output] = [packet.len(), out.len()].map(|size| u32::try_from(size).unwrap_or(u32::MAX));
@@ -104,7 +107,8 @@ impl Program {
             .number(12, output)
             .address(16, packet.as_ptr())
             .address(24, out.as_mut_ptr())
-            .number(32, 1);
+            .number(32, 1)
+            .number(64, CHECKSUM_COMPLETE);
         // SAFETY: both packets are alive and as long as is said.
         unsafe { argument.call(Command::ProgramTestRun)? };
         out.truncate(argument.told(12) as usize);

@@ -95,7 +95,6 @@ mod stack {
     pub(super) const CHANNEL: i16 = HEADERS + 28;
 }
 
-const LOOPBACK: i32 = 1;
 const HEADERS_OF_IP_AND_UDP: i32 = 28;
 /// Data in ChannelData comes after that many bytes.
 const CHANNEL_HEADER: i32 = 4;
@@ -109,15 +108,22 @@ enum Way {
     ToClient,
 }
 
-/// The tables that the program looks into.
+/// What the program is made for.
 #[derive(Debug)]
-pub(crate) struct Tables {
-    pub(crate) places: Table,
-    pub(crate) rows: Table,
+pub(crate) struct Given<'a> {
+    /// From [`KEY`] to the number of a row.
+    pub(crate) places: &'a Table,
+    /// Rows of [`word::COUNT`] words.
+    pub(crate) rows: &'a Table,
+    /// The ports of relayed addresses, the first and the last.
+    pub(crate) ports: (u16, u16),
+    /// The loopback interface, where nobody makes checksums.
+    pub(crate) loopback: i32,
 }
 
-/// The program, for relayed addresses with these ports.
-pub(crate) fn program(tables: &Tables, (first, last): (u16, u16)) -> Assembler {
+/// The program.
+pub(crate) fn program(given: &Given<'_>) -> Assembler {
+    let (first, last) = given.ports;
     let mut code = Assembler::new();
     let (leave, from_client) = (code.label(), code.label());
     check_headers(&mut code, leave);
@@ -125,10 +131,10 @@ pub(crate) fn program(tables: &Tables, (first, last): (u16, u16)) -> Assembler {
     code.swap_two(R2);
     code.jump_if(R2, Less, i32::from(first), from_client);
     code.jump_if(R2, Greater, i32::from(last), from_client);
-    carry(&mut code, tables, Way::ToClient, leave);
+    carry(&mut code, given, Way::ToClient, leave);
     code.here(from_client);
     check_channel(&mut code, leave);
-    carry(&mut code, tables, Way::ToPeer, leave);
+    carry(&mut code, given, Way::ToPeer, leave);
     code.here(leave);
     code.set(R0, NEXT);
     code.exit();
@@ -217,14 +223,14 @@ fn check_channel(code: &mut Assembler, leave: Label) {
 }
 
 /// Finds the row and sends the packet on; leaves if there is none.
-fn carry(code: &mut Assembler, tables: &Tables, way: Way, leave: Label) {
-    find(code, &tables.places, stack::KEY, leave);
+fn carry(code: &mut Assembler, given: &Given<'_>, way: Way, leave: Label) {
+    find(code, given.places, stack::KEY, leave);
     code.load(Four, R2, R0, 0);
     code.store(Four, R10, stack::ROW, R2);
-    find(code, &tables.rows, stack::ROW, leave);
+    find(code, given.rows, stack::ROW, leave);
     code.set(R9, R0);
     choose_interface(code, way, leave);
-    write_checksum(code, way, leave);
+    write_checksum(code, given.loopback, way, leave);
     write_headers(code, way);
     send(code, way, leave);
 }
@@ -256,10 +262,10 @@ fn choose_interface(code: &mut Assembler, way: Way, leave: Label) {
 
 /// Writes the new checksum of UDP to the stack: the old one, changed by what changes
 /// ([RFC 1624](https://www.rfc-editor.org/rfc/rfc1624)); or none, where there was none or nobody made it.
-fn write_checksum(code: &mut Assembler, way: Way, leave: Label) {
+fn write_checksum(code: &mut Assembler, loopback: i32, way: Way, leave: Label) {
     let (none, checked, done) = (code.label(), code.label(), code.label());
     code.load(Four, R2, R6, field::INTERFACE);
-    code.jump_if(R2, Equal, LOOPBACK, none);
+    code.jump_if(R2, Equal, loopback, none);
     code.set(R1, R6);
     code.set(R2, 0);
     code.call(function::CHECKSUM_LEVEL);

@@ -19,6 +19,7 @@ use trefoil_testkit::{Answer, TurnClient};
 
 mod connections;
 mod icmp;
+mod kernel;
 mod third_party;
 mod wire;
 
