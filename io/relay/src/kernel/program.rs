@@ -339,7 +339,7 @@ fn sum_of_changes(code: &mut Assembler, way: Way) {
 
 /// Writes the new headers to the stack, except for the checksum of UDP.
 fn write_headers(code: &mut Assembler, way: Way) {
-    // The class of service stays, and the bits by which a path tells of congestion (RFC 8656 section 15).
+    // The class of service stays, and the bits by which a path tells of congestion ([RFC 8656 section 14](https://www.rfc-editor.org/rfc/rfc8656#section-14)).
     code.load(Two, R2, R7, at::IP);
     code.store(Two, R10, stack::HEADERS, R2);
     code.load(Eight, R4, R10, stack::LENGTH);

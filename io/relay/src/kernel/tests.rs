@@ -166,7 +166,7 @@ fn channel_data_becomes_a_datagram_to_the_peer_and_back_with_right_checksums() {
 #[test]
 fn a_checksum_that_is_wrong_stays_wrong_and_one_that_is_absent_stays_absent() {
     let kernel = with_a_channel(0);
-    let mut damaged = frame(PEER, RELAYED, b"damaged");
+    let mut damaged = frame(PEER, RELAYED, b"damaged on its way, by one bit");
     damaged[45] ^= 1;
     let sent = kernel.program.test(&damaged).unwrap();
     assert_eq!(sent.answer, REDIRECT);
