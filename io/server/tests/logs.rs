@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::too_many_lines, reason = "one story")]
 
+#[path = "server/support/mod.rs"]
 mod support;
 
 use std::{

@@ -1,19 +1,9 @@
 //! Who may do what over HTTP: keys, tokens, origins, guests, and what configuration does not start.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-#![allow(clippy::too_many_lines, reason = "stories and tables of cases")]
-
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::*;
 use serde_json::json;
-use support::*;
 use trefoil_auth::{Claims, Role, Secret, sign};
 use trefoil_server::{KeyConfig, Server, ServerConfig};
 

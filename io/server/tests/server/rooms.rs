@@ -1,18 +1,9 @@
 //! Rooms over real sockets: seats, isolation, breaks, resumes, kicks.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod support;
-
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use crate::support::*;
 use serde_json::{Value, json};
-use support::*;
 use tokio::{sync::Barrier, task::JoinSet, time::Instant};
 use trefoil_server::HeartbeatConfig;
 

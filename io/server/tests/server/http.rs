@@ -1,19 +1,9 @@
 //! The HTTP interface: rooms and people are administered, and the OpenAPI document says what there is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-#![allow(clippy::too_many_lines, reason = "stories and tables of cases")]
-
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::*;
 use serde_json::{Value, json};
-use support::*;
 
 #[tokio::test]
 async fn rooms_are_made_read_changed_listed_and_deleted() {

@@ -1,18 +1,9 @@
 //! Sounds that administrators play into a room: what is answered, what those inside are told, and every refusal by its name.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod support;
-
 use std::{net::SocketAddr, sync::Arc};
 
+use crate::support::*;
 use serde_json::{Value, json};
-use support::*;
 use tokio::{net::TcpStream, sync::mpsc};
 use trefoil_media::{Media, MediaConfig, Tell};
 use trefoil_server::{MediaLink, Server, ServerConfig};

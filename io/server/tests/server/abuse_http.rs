@@ -1,18 +1,7 @@
 //! Abuse of HTTP and of handshakes while a bystander's call on the same server goes on and loses nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::expect_used,
-    reason = "tests"
-)]
-#![allow(clippy::too_many_lines, reason = "stories and tables of cases")]
-
-mod support;
-
+use crate::support::{bystanders::*, *};
 use serde_json::json;
-use support::{bystanders::*, *};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

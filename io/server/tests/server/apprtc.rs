@@ -1,23 +1,14 @@
 //! The AppRTC door over real sockets: the room server, Collider, and both with people of other doors.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::net::SocketAddr;
 
-use serde_json::json;
-use support::{
+use crate::support::{
     Client,
     collider::{Collider, join, post, result},
     eio::Line,
     get, http, metric, start, start_with_keys, token,
 };
+use serde_json::json;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use trefoil_server::Server;
 

@@ -1,18 +1,8 @@
 //! People of different doors in one room whose media goes through the server: what each is told in its own words.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     Client, admin,
     collider::{Collider, join, post, result},
     device::{Peer, door},
@@ -20,6 +10,7 @@ use support::{
     get, metric,
     served::{start_served, voice_offer},
 };
+use serde_json::{Value, json};
 use trefoil_auth::Secret;
 use trefoil_server::{DoorName, KeyConfig, Server};
 
@@ -118,7 +109,7 @@ async fn each_finds_one_other_who_calls_however_many_there_are_and_hears_of_nobo
     assert_eq!(own.until("message").await["data"], json!({"text": "hi"}));
     // Nothing of all that came to AppRTC's clients, so this is the next.
     let at_end = format!("/collider/three/{}", apprtc[1].0);
-    support::http(at, "DELETE", &at_end, "", "").await;
+    crate::support::http(at, "DELETE", &at_end, "", "").await;
     assert!(apprtc[1].1.next().await.is_none());
     assert_eq!(get(at, "/r/three").await.status, 200);
 }
@@ -200,7 +191,7 @@ async fn an_encrypted_room_and_a_full_one_are_refused_in_the_words_of_each_door(
     let server = start_served(LONG, |config| {
         config.keys = vec![KeyConfig {
             key: "main".into(),
-            secret: Secret::new(support::SECRET),
+            secret: Secret::new(crate::support::SECRET),
             namespace: None,
         }];
         config.doors.guests = true;

@@ -1,10 +1,6 @@
 //! The page and what it may do.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-mod support;
-
-use support::*;
+use crate::support::*;
 
 #[tokio::test]
 async fn the_page_is_served_for_the_root_and_for_every_room() {

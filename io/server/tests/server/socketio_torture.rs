@@ -1,21 +1,13 @@
 //! What a hostile or broken client may send to the Socket.IO door, beside a call that loses nothing.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::net::SocketAddr;
 
-use futures_util::SinkExt;
-use serde_json::json;
-use support::{
+use crate::support::{
     eio::{Line, Polling, framed},
     get, http, metric, start,
 };
+use futures_util::SinkExt;
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 /// Two who are in a room, and can talk.

@@ -1,23 +1,14 @@
 //! The devices door over real sockets: browsers and devices in rooms, and the list of devices.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     Answer, Client,
     device::{Peer, door},
     eio::Line,
     get, http, metric, start, start_with_keys,
 };
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest};
 use trefoil_server::{DoorName, Server};
@@ -288,7 +279,7 @@ async fn outside_of_development_guests_must_be_wanted_and_the_list_needs_a_key()
     assert_eq!(Peer::try_open(at, "/a/b?pc").await.err(), Some(502));
     assert_eq!(add(at, "%2Fa%2Fb").await["success"], false);
     let form = "code=%2Fa%2Fb&install_address=&install_time=&description=";
-    let key = support::basic("main", support::SECRET);
+    let key = crate::support::basic("main", crate::support::SECRET);
     assert_eq!(
         http(at, "POST", "/device", &key, form).await.json()["success"],
         true

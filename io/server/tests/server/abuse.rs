@@ -1,19 +1,8 @@
 //! Abuse of the WebSocket while a bystander's call on the same server goes on and loses nothing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::expect_used,
-    reason = "tests"
-)]
-#![allow(clippy::too_many_lines, reason = "stories and tables of cases")]
-
-mod support;
-
+use crate::support::{bystanders::*, *};
 use futures_util::SinkExt;
 use serde_json::json;
-use support::{bystanders::*, *};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpSocket,

@@ -1,20 +1,12 @@
 //! The Socket.IO door over real sockets: the codelab's events, both versions, both transports.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
 
-mod support;
-
-use futures_util::SinkExt;
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     Client,
     eio::{Line, Polling, framed},
     get, metric, start, start_with_keys, token,
 };
+use futures_util::SinkExt;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]

@@ -1,24 +1,15 @@
 //! The DotVoice door over real sockets: tokens, joining a mixed room, a call, and every way in which it ends.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
-
-mod support;
 
 use std::net::SocketAddr;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use futures_util::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     Answer, Client, PATIENCE, SECRET, http, metric,
     served::{start_served, voice_offer},
     start, start_with_keys, token,
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
