@@ -6,20 +6,22 @@
     reason = "a test may panic"
 )]
 
-// Its tests run here too: `World` gives each worker a share of one person where it is a part of this file.
-#[path = "forwarding.rs"]
+// Their tests run here too: `World` gives each worker a share of one person where it is a part of this file.
+#[path = "media/call.rs"]
+mod call;
+#[path = "media/forwarding.rs"]
 mod forwarding;
+#[path = "media/world/mod.rs"]
+mod world;
 
 use std::time::Duration;
 
-use forwarding::{
-    PICTURE, VOICE,
-    world::{
-        World,
-        send::{next, say, show},
-    },
-};
+use forwarding::{PICTURE, VOICE};
 use trefoil_media::Ask;
+use world::{
+    World,
+    send::{next, say, show},
+};
 
 #[test]
 fn the_room_goes_on_when_everybody_at_its_home_has_left() {

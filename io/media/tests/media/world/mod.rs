@@ -99,7 +99,7 @@ impl World {
             start_bits_per_second: 5_000_000,
             // More than one, so that half of all datagrams reach a worker that is not theirs.
             workers: 3,
-            // In `spread.rs` and `call_spread.rs`, everybody is on another one.
+            // In `spread.rs`, everybody is on another one.
             room_share: if module_path!().contains("spread::") {
                 1
             } else {

@@ -1,19 +1,11 @@
 //! A sound that is played into a room: heard by everybody, however they hear and on whatever worker, and by nobody after it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::{f32::consts::TAU, sync::Arc, time::Duration};
 
+use crate::world::{ALL, ROOM, World, tone::heard_of};
 use trefoil_media::{
     AnnounceAsk, Ask, Codec, Command, HearWish, MuteState, Progress, ROOM_ITSELF, Sound, Source, TrackId,
 };
-use world::{ALL, ROOM, World, tone::heard_of};
 
 const HERTZ: f32 = 700.0;
 
@@ -228,7 +220,7 @@ fn it_is_heard_although_there_are_fewer_places_than_voices() {
     let mut world = World::new();
     for number in 1..=3 {
         world.enter(number);
-        world.publish(number, &[world::VOICE]);
+        world.publish(number, &[crate::world::VOICE]);
     }
     world.enter_as(4, ROOM, ALL);
     world.ask(
@@ -240,13 +232,13 @@ fn it_is_heard_although_there_are_fewer_places_than_voices() {
             mixed: false,
         },
     );
-    world.subscribe_over(4, world::Wire::udp(), Some(1), Some(0));
+    world.subscribe_over(4, crate::world::Wire::udp(), Some(1), Some(0));
     let mut sequence = 0;
     let mut say = |world: &mut World| {
         if world.tick() {
             sequence += 1;
             for number in 1..=3 {
-                let (sequence, timestamp, payload) = world::opus(sequence);
+                let (sequence, timestamp, payload) = crate::world::opus(sequence);
                 let packet = trefoil_peer::client::Media {
                     sequence,
                     timestamp,

@@ -1,17 +1,9 @@
 //! ICE and DTLS of those who mean no good, or do not understand, from addresses that ICE has proved (FAULTS: I and D rows).
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::{net::UdpSocket, time::Duration};
 
+use crate::world::{Call, VOICE, Wire, World};
 use trefoil_media::Ask;
-use world::{Call, VOICE, Wire, World};
 
 /// 3 comes in and publishes a voice whose DTLS is kept back; the first flight that would have been sent.
 fn stalled(call: &mut Call) -> Vec<u8> {

@@ -1,20 +1,12 @@
 //! What is published reaches those who subscribe, over real sockets and real SRTP.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-pub(crate) mod world;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use trefoil_media::{Ask, MuteState, Rights, RoomKey};
-use world::{
+use crate::world::{
     ALL, ROOM, Wire, World, opus,
     send::{next, say, show},
 };
+use trefoil_media::{Ask, MuteState, Rights, RoomKey};
 
 pub(crate) const VOICE: (bool, &[&str]) = (false, &[]);
 pub(crate) const PICTURE: (bool, &[&str]) = (true, &[]);

@@ -1,17 +1,9 @@
 //! SCTP and data channels of members who mean no good, and of those who do not read (FAULTS: C rows), beside a call.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::time::{Duration, Instant};
 
+use crate::world::{Call, Wire, World};
 use trefoil_peer::client::Tamper;
-use world::{Call, Wire, World};
 
 const DATA: u8 = 0;
 const INIT: u8 = 1;

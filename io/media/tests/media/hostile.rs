@@ -1,18 +1,10 @@
 //! What the hostile and the broken send, and a call beside them that must not notice (FAULTS: ICE, DTLS, SRTP, SDP).
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::{io::Write as _, net::TcpStream, net::UdpSocket, time::Duration};
 
+use crate::world::{ALL, Call, PICTURE, VOICE, Wire, World, vp8};
 use trefoil_media::{Ask, RoomKey};
 use trefoil_peer::client::Media as Packet;
-use world::{ALL, Call, PICTURE, VOICE, Wire, World, vp8};
 
 /// FAULTS I01, I02, I03, I10, I11, I13, D01 to D03, D12: what comes from strangers is dropped before anything is made of it.
 #[test]

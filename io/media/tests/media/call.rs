@@ -1,22 +1,14 @@
 //! One connection both ways, between a client that knows one "other" and the people of a room, over real sockets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use trefoil_media::{Ask, MuteState, Rights, Source};
-use trefoil_mix::Codec;
-use world::{
+use crate::world::{
     ALL, PICTURE, Received, Section, VOICE, Wire, World,
     send::{next, say_at, show},
     tone::{Ears, MIX, TONES, Tone, hear, talk, talk_until_heard},
 };
+use trefoil_media::{Ask, MuteState, Rights, Source};
+use trefoil_mix::Codec;
 
 /// Which side makes the offer of a call.
 const SIDES: [Option<&[Section]>; 2] = [Some(&[VOICE, PICTURE]), None];

@@ -1,24 +1,16 @@
 //! What of a call goes over the wire: two writers under one key that never write the same, losses, descriptions that are none,
 //! and ends.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
-use trefoil_media::{Ask, Rights, Source, WorkerReading};
-use world::{
+use crate::world::{
     PICTURE, ROOM, Section, VOICE, Wire, World,
     send::{next, say, show},
 };
+use trefoil_media::{Ask, Rights, Source, WorkerReading};
 
 const BOTH: Option<&[Section]> = Some(&[VOICE, PICTURE]);
 

@@ -1,18 +1,10 @@
 //! What is published for some only, and under a name of the application's: from the first packet on, on whatever worker.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::time::Duration;
 
+use crate::world::{PICTURE, VOICE, Wire, World, opus, vp8};
 use trefoil_media::{Ask, Described, HearWish, Source};
 use trefoil_peer::client::Media as Packet;
-use world::{PICTURE, VOICE, Wire, World, opus, vp8};
 
 /// Publishes a voice and a picture, described like this.
 fn publish(world: &mut World, number: u64, described: &[Described]) {

@@ -1,18 +1,10 @@
 //! RTP and RTCP of members who have keys and mean no good, and subscribers that do not read (FAULTS: D12 to D25), beside a call.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
-
-mod world;
 
 use std::time::Duration;
 
+use crate::world::{Call, PICTURE, VOICE, Wire, World, vp8};
 use trefoil_media::TrackId;
 use trefoil_peer::client::{Media as Packet, Tamper};
-use world::{Call, PICTURE, VOICE, Wire, World, vp8};
 
 /// A call in which 3 publishes a voice and a picture with keys that are ours to seal with, and 4 receives.
 fn with_member() -> (Call, Tamper) {
