@@ -29,11 +29,11 @@ impl<C: Codecs> Mixer<C> {
         let due = now.saturating_sub(at).as_nanos() / STEP.as_nanos() + u128::from(now >= at);
         let left_out = (due as u64).saturating_sub(LATE);
         self.skipped += left_out;
-        self.index += left_out;
+        self.timestamp += left_out * FRAME as u64;
         at += STEP * u32::try_from(left_out).unwrap_or(u32::MAX);
         while at <= now {
             self.step(at);
-            self.index += 1;
+            self.timestamp += FRAME as u64;
             at += STEP;
         }
         self.next = self.is_awake().then_some(at);
@@ -58,7 +58,7 @@ impl<C: Codecs> Mixer<C> {
         self.stage.sum(self.groups.iter().any(stereo));
         self.send();
         self.clear_stage();
-        if self.index.is_multiple_of(LOOK) || !self.is_awake() {
+        if (self.timestamp / FRAME as u64).is_multiple_of(LOOK) || !self.is_awake() {
             self.look(at);
         }
     }
@@ -159,7 +159,7 @@ impl<C: Codecs> Mixer<C> {
         }
         let voices = self.name_voices(group);
         let codec = group.hearing.output.codec;
-        let start = (self.index * FRAME as u64) as i64;
+        let start = self.timestamp as i64;
         for id in members() {
             let Some(who) = self.participants.get_mut(id) else {
                 continue;

@@ -266,7 +266,7 @@ fn a_silent_room_has_no_next_step_and_sends_nothing() {
             vec![0.0; 960]
         }
     });
-    room.run(ms(2000));
+    room.run(ms(2100));
     let (ticks, sent) = (room.ticks, room.sent);
     assert!(
         (85..110).contains(&ticks),

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use trefoil_codec::Builtin;
 use trefoil_mix::{
-    Channels, Codec as MixCodec, Event, Mixer, Output, Packet, PacketTime, ParticipantId, STEP, Sent,
-    Settings, SourceId,
+    Channels, Codec as MixCodec, Event, Mixer, Output, Packet, PacketTime, ParticipantId, Sent, Settings,
+    SourceId,
 };
 use trefoil_peer::{Picture, PublishedPacket};
 use trefoil_rtp::{Codec, red};
@@ -74,11 +74,9 @@ pub(crate) struct RoomMixer {
 }
 
 impl RoomMixer {
-    fn new(room: u32, number: u64, talkers: usize) -> Self {
+    fn new(number: u64, talkers: usize) -> Self {
         let settings = Settings {
             talkers,
-            // Rooms take turns.
-            phase: STEP / 20 * (room * 7 % 20),
             ..Settings::default()
         };
         Self {
@@ -206,7 +204,7 @@ impl Worker {
         };
         let mixing = room.mixing.get_or_insert_with(|| {
             self.mixers += 1;
-            Box::new(RoomMixer::new(index, self.mixers, talkers))
+            Box::new(RoomMixer::new(self.mixers, talkers))
         });
         let Some(known) = self.members.get_mut(member) else {
             return;
