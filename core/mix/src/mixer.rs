@@ -63,7 +63,7 @@ pub(crate) struct Probe {
 pub struct Mixer<C: Codecs> {
     pub(crate) settings: Settings,
     pub(crate) codecs: C,
-    pub(crate) participants: BTreeMap<ParticipantId, Participant<C::Decoder>>,
+    pub(crate) participants: BTreeMap<ParticipantId, Participant<C::Decoder, C::Suppressor>>,
     /// Who sent something audible lately.
     pub(crate) active: BTreeSet<ParticipantId>,
     pub(crate) chosen: Vec<ParticipantId>,
@@ -172,6 +172,11 @@ impl<C: Codecs> Mixer<C> {
         self.change(who, |participant| participant.gain = Gain::new(gain));
     }
 
+    /// The noise is taken out of somebody's voice while they are among the talkers, or is not.
+    pub fn set_denoise(&mut self, who: ParticipantId, denoise: bool) {
+        self.change(who, |participant| participant.denoise = denoise);
+    }
+
     /// Where somebody stands, for those who hear stereo: -1 is left, 1 is right.
     pub fn set_place(&mut self, who: ParticipantId, place: f32) {
         let place = if place.is_finite() {
@@ -195,7 +200,11 @@ impl<C: Codecs> Mixer<C> {
         });
     }
 
-    fn change(&mut self, who: ParticipantId, change: impl FnOnce(&mut Participant<C::Decoder>)) {
+    fn change(
+        &mut self,
+        who: ParticipantId,
+        change: impl FnOnce(&mut Participant<C::Decoder, C::Suppressor>),
+    ) {
         if let Some(participant) = self.participants.get_mut(&who) {
             change(participant);
             self.dirty = true;

@@ -101,7 +101,7 @@ fn one_may_be_louder_for_me_quieter_for_all_or_nothing_at_all() {
         3,
         Ask::Voice(VoiceWish {
             gain: Some(0.25),
-            place: None,
+            ..VoiceWish::default()
         }),
     );
     talk(&mut world, &mut tones, 75);

@@ -108,9 +108,15 @@ fn asked(ask: MediaAsk) -> Ask {
                 .filter_map(|(who, percent)| Some((ParticipantId::parse(&who)?.number(), factor(percent))))
                 .collect(),
         }),
-        MediaAsk::Voice { volume, place, .. } => Ask::Voice(VoiceWish {
+        MediaAsk::Voice {
+            volume,
+            place,
+            denoise,
+            ..
+        } => Ask::Voice(VoiceWish {
             gain: volume.map(factor),
             place: place.map(|place| f32::from(place) / 100.0),
+            denoise,
         }),
         MediaAsk::Allow { track, to } => Ask::Allow {
             // There is no track 0.
