@@ -113,16 +113,20 @@ fn asked(ask: MediaAsk) -> Ask {
             place,
             denoise,
             ..
-        } => Ask::Voice(VoiceWish {
-            gain: volume.map(factor),
-            place: place.map(|place| f32::from(place) / 100.0),
-            denoise,
-        }),
+        } => Ask::Voice(voice(volume, place, denoise)),
         MediaAsk::Allow { track, to } => Ask::Allow {
             // There is no track 0.
             track: track_from(&track).unwrap_or(TrackId(0)),
             to: to.as_deref().map(numbers),
         },
+    }
+}
+
+fn voice(volume: Option<u16>, place: Option<i8>, denoise: Option<bool>) -> VoiceWish {
+    VoiceWish {
+        gain: volume.map(factor),
+        place: place.map(|place| f32::from(place) / 100.0),
+        denoise,
     }
 }
 
