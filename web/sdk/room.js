@@ -116,8 +116,9 @@ export class Room extends Emitter {
   listenAs(wish) { this.#way.listenAs(wish); }
 
   /**
-   * How we, or for moderators somebody else, are heard in the mix: `volume` in percent, `place` from -100 (left) to 100.
-   * @param {{participant?: string, volume?: number, place?: number}} how
+   * How we, or for moderators somebody else, are heard in the mix: `volume` in percent, `place` from -100 (left) to 100,
+   * `denoise` without the noise around the microphone.
+   * @param {{participant?: string, volume?: number, place?: number, denoise?: boolean}} how
    */
   soundAs(how) { this.#signalling.send({ type: 'voice', ...how }); }
 

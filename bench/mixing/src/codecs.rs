@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use trefoil_codec::Builtin;
-use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality};
+use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality, Suppressor};
 
 use crate::{cpu, sound};
 
@@ -40,6 +40,13 @@ pub(crate) fn compare(out: &mut impl Write) -> anyhow::Result<()> {
             each(decoded - encoded)
         )?;
     }
+    let (mut suppressor, mut voice) = (Builtin.suppressor(), said);
+    let (frames, start) = (voice.len() / 960, cpu::nanoseconds()?);
+    voice
+        .chunks_exact_mut(960)
+        .for_each(|frame| suppressor.suppress(frame));
+    let each = (cpu::nanoseconds()? - start) as f64 / 1000.0 / frames as f64;
+    writeln!(out, "\nNoise suppression: {each:.1} us a frame")?;
     Ok(())
 }
 

@@ -16,11 +16,19 @@ use room::{Cost, Rooms, Scenario};
 /// What a packet costs outside the mixer, assumed until the whole server is measured: plain UDP, in and out.
 const PACKET_US: [f64; 2] = [0.4, 1.0];
 
-const SCENARIOS: [Scenario; 13] = [
+const SCENARIOS: [Scenario; 14] = [
     Scenario::new("100 in a room, 3 talk", 1, 100, 3, 3).goal(2000),
     Scenario::new("100 in a room, 3 talk, without levels", 1, 100, 3, 3)
         .goal(2000)
         .without_levels(),
+    Scenario::new(
+        "100 in a room, 3 talk without the noise around them",
+        1,
+        100,
+        3,
+        3,
+    )
+    .without_noise(),
     Scenario::new("50 in a room, 3 talk", 1, 50, 3, 3).goal(1300),
     Scenario::new("10 rooms of 10, 2 talk each", 10, 10, 2, 3).goal(400),
     Scenario::new("100 in a room, all talk at once, no cap", 1, 100, 100, usize::MAX).goal(115),

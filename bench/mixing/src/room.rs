@@ -19,6 +19,7 @@ pub(crate) struct Scenario {
     levels: bool,
     pass_through: bool,
     silent_packets: bool,
+    denoise: bool,
     pub(crate) goal: Option<u32>,
 }
 
@@ -39,6 +40,7 @@ impl Scenario {
             levels: true,
             pass_through: true,
             silent_packets: false,
+            denoise: false,
             goal: None,
         }
     }
@@ -61,6 +63,14 @@ impl Scenario {
     pub(crate) const fn encoded(self) -> Self {
         Self {
             pass_through: false,
+            ..self
+        }
+    }
+
+    /// Talkers have the noise taken out of their voices.
+    pub(crate) const fn without_noise(self) -> Self {
+        Self {
+            denoise: true,
             ..self
         }
     }
@@ -144,6 +154,7 @@ impl<'a> Rooms<'a> {
             for who in 0..scenario.people {
                 // The limit is above every scenario.
                 let _joined = mixer.join(ParticipantId(who as u64), Output::default());
+                mixer.set_denoise(ParticipantId(who as u64), scenario.denoise);
             }
             mixer
         };

@@ -6,6 +6,7 @@ use crate::{
     codec::Codecs,
     hearing::ParticipantId,
     mixer::{Mixer, Probe},
+    noise::Quieting,
 };
 
 /// A talker who falls silent keeps their place for so long.
@@ -81,6 +82,7 @@ impl<C: Codecs> Mixer<C> {
             };
             who.leaving = false;
             who.factor = 0.0;
+            who.quieting = Quieting::default();
             who.playout.rest(crate::mixer::samples(now));
             if who.gone {
                 self.forget(id);

@@ -1,4 +1,4 @@
-//! What the mixer asks of encoders and decoders; they stand in io/codec.
+//! What the mixer asks of encoders, decoders and suppressors of noise; they stand in io/codec.
 
 /// Samples a second of everything inside the mixer.
 pub const RATE: usize = 48_000;
@@ -141,18 +141,30 @@ pub trait Encoder {
     fn seam(&mut self);
 }
 
-/// Where encoders and decoders come from.
+/// Takes the noise out of one voice, and remembers what is noise in it.
+pub trait Suppressor {
+    /// The next 20 ms, 48 kHz, mono, full scale at 1: in their place comes what is left of them, up to 10 ms later, all of it
+    /// finite.
+    fn suppress(&mut self, frame: &mut [f32]);
+}
+
+/// Where encoders, decoders and suppressors of noise come from.
 pub trait Codecs {
     /// The encoders.
     type Encoder: Encoder;
     /// The decoders.
     type Decoder: Decoder;
+    /// What takes noise away.
+    type Suppressor: Suppressor;
 
     /// A new encoder.
     fn encoder(&mut self, codec: Codec, channels: Channels, quality: Quality) -> Self::Encoder;
 
     /// A new decoder.
     fn decoder(&mut self, codec: Codec) -> Self::Decoder;
+
+    /// A suppressor for a voice that begins.
+    fn suppressor(&mut self) -> Self::Suppressor;
 }
 
 #[cfg(test)]

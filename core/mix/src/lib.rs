@@ -19,6 +19,7 @@ mod hearing;
 mod level;
 mod limiter;
 mod mixer;
+mod noise;
 mod out;
 mod overload;
 mod participant;
@@ -32,7 +33,9 @@ mod stretch;
 mod tick;
 mod voice;
 
-pub use codec::{Channels, Codec, Codecs, Decoder, Encoder, FRAME, LONGEST, Quality, RATE, Undecodable};
+pub use codec::{
+    Channels, Codec, Codecs, Decoder, Encoder, FRAME, LONGEST, Quality, RATE, Suppressor, Undecodable,
+};
 pub use event::{Event, Refusal};
 pub use hearing::{AnnouncementId, Output, PacketTime, ParticipantId, SourceId};
 pub use mixer::{Mixer, STEP, Settings};

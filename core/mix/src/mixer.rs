@@ -35,8 +35,6 @@ pub struct Settings {
     pub audible: u8,
     /// A lone talker's packets go on as they came.
     pub pass_through: bool,
-    /// When in each 20 ms the room works: a thread with many rooms spreads them.
-    pub phase: Duration,
     /// Participants at most.
     pub participants: usize,
 }
@@ -48,7 +46,6 @@ impl Default for Settings {
             probes: 2,
             audible: 60,
             pass_through: true,
-            phase: Duration::ZERO,
             participants: 2000,
         }
     }
@@ -66,7 +63,7 @@ pub(crate) struct Probe {
 pub struct Mixer<C: Codecs> {
     pub(crate) settings: Settings,
     pub(crate) codecs: C,
-    pub(crate) participants: BTreeMap<ParticipantId, Participant<C::Decoder>>,
+    pub(crate) participants: BTreeMap<ParticipantId, Participant<C::Decoder, C::Suppressor>>,
     /// Who sent something audible lately.
     pub(crate) active: BTreeSet<ParticipantId>,
     pub(crate) chosen: Vec<ParticipantId>,
@@ -82,8 +79,8 @@ pub struct Mixer<C: Codecs> {
     pub(crate) events: VecDeque<Event>,
     /// The next step; nothing while nobody is heard.
     pub(crate) next: Option<Duration>,
-    /// The number of the next step since time 0.
-    pub(crate) index: u64,
+    /// The timestamp of the next step, in samples: never before what was sent already.
+    pub(crate) timestamp: u64,
     pub(crate) skipped: u64,
 }
 
@@ -107,7 +104,7 @@ impl<C: Codecs> Mixer<C> {
             speakers: Vec::new(),
             events: VecDeque::new(),
             next: None,
-            index: 0,
+            timestamp: 0,
             skipped: 0,
         }
     }
@@ -175,6 +172,11 @@ impl<C: Codecs> Mixer<C> {
         self.change(who, |participant| participant.gain = Gain::new(gain));
     }
 
+    /// The noise is taken out of somebody's voice while they are among the talkers, or is not.
+    pub fn set_denoise(&mut self, who: ParticipantId, denoise: bool) {
+        self.change(who, |participant| participant.denoise = denoise);
+    }
+
     /// Where somebody stands, for those who hear stereo: -1 is left, 1 is right.
     pub fn set_place(&mut self, who: ParticipantId, place: f32) {
         let place = if place.is_finite() {
@@ -198,7 +200,11 @@ impl<C: Codecs> Mixer<C> {
         });
     }
 
-    fn change(&mut self, who: ParticipantId, change: impl FnOnce(&mut Participant<C::Decoder>)) {
+    fn change(
+        &mut self,
+        who: ParticipantId,
+        change: impl FnOnce(&mut Participant<C::Decoder, C::Suppressor>),
+    ) {
         if let Some(participant) = self.participants.get_mut(&who) {
             change(participant);
             self.dirty = true;
@@ -209,7 +215,7 @@ impl<C: Codecs> Mixer<C> {
     /// wait.
     pub fn feed(&mut self, samples: &[f32], now: Duration) -> usize {
         let taken = self.announcement.feed(samples);
-        self.wake(now);
+        self.wake(now, now);
         taken
     }
 
@@ -243,8 +249,9 @@ impl<C: Codecs> Mixer<C> {
         }
         if is_audible {
             participant.voice.arrived(now);
+            let wanted = now + duration(participant.playout.wait());
             self.active.insert(from);
-            self.wake(now);
+            self.wake(wanted, now);
         }
     }
 
@@ -314,12 +321,13 @@ impl<C: Codecs> Mixer<C> {
         self.events.push_back(event);
     }
 
-    /// From now on there are steps.
-    fn wake(&mut self, now: Duration) {
+    /// From now on there are steps, one of them at `wanted`: the first talker waits no longer for it than their network asks.
+    fn wake(&mut self, wanted: Duration, now: Duration) {
         if self.next.is_none() {
-            let since = now.saturating_sub(self.settings.phase);
-            self.index = since.as_nanos().div_ceil(STEP.as_nanos()) as u64;
-            self.next = Some(self.settings.phase + STEP * u32::try_from(self.index).unwrap_or(u32::MAX));
+            let whole = (wanted.saturating_sub(now).as_nanos() / STEP.as_nanos()) as u32;
+            let first = wanted - STEP * whole;
+            self.timestamp = self.timestamp.max(samples(first) as u64);
+            self.next = Some(first);
         }
     }
 }
@@ -327,4 +335,9 @@ impl<C: Codecs> Mixer<C> {
 /// A time in samples of 48 kHz.
 pub(crate) fn samples(time: Duration) -> i64 {
     (time.as_nanos() * 48 / 1_000_000) as i64
+}
+
+/// Samples of 48 kHz as a time.
+fn duration(samples: u64) -> Duration {
+    Duration::from_nanos((samples * 62_500).div_ceil(3))
 }

@@ -23,6 +23,8 @@ pub enum Rung {
     Full,
     /// Encoders work at the lowest complexity.
     Cheap,
+    /// Noise stays in the voices of those who want it taken out.
+    Noisy,
     /// Volumes and places of one person for another, and bitrates of their own, are left out: so more hear the same.
     Shared,
     /// Two talkers are heard, and whoever places rooms should send no more here.
@@ -33,7 +35,8 @@ impl Rung {
     fn up(self) -> Self {
         match self {
             Self::Full => Self::Cheap,
-            Self::Cheap => Self::Shared,
+            Self::Cheap => Self::Noisy,
+            Self::Noisy => Self::Shared,
             Self::Shared | Self::Overloaded => Self::Overloaded,
         }
     }
@@ -41,7 +44,8 @@ impl Rung {
     fn down(self) -> Self {
         match self {
             Self::Full | Self::Cheap => Self::Full,
-            Self::Shared => Self::Cheap,
+            Self::Noisy => Self::Cheap,
+            Self::Shared => Self::Noisy,
             Self::Overloaded => Self::Shared,
         }
     }
@@ -50,17 +54,22 @@ impl Rung {
     pub(crate) fn apply(self, quality: Quality) -> Quality {
         match self {
             Self::Full => quality,
-            Self::Cheap | Self::Shared | Self::Overloaded => Quality {
+            Self::Cheap | Self::Noisy | Self::Shared | Self::Overloaded => Quality {
                 complexity: CHEAP,
                 ..quality
             },
         }
     }
 
+    /// Whether there is time for taking noise away.
+    pub(crate) fn suppresses_noise(self) -> bool {
+        self < Self::Noisy
+    }
+
     /// How many talkers are heard of so many.
     pub(crate) fn talkers(self, talkers: usize) -> usize {
         match self {
-            Self::Full | Self::Cheap | Self::Shared => talkers,
+            Self::Full | Self::Cheap | Self::Noisy | Self::Shared => talkers,
             Self::Overloaded => talkers.min(2),
         }
     }
@@ -122,8 +131,15 @@ mod tests {
         report(&mut ladder, 0.95, 40);
         report(&mut ladder, 0.7, 500);
         report(&mut ladder, 0.3, 500);
-        let up = [Rung::Full, Rung::Cheap, Rung::Shared, Rung::Overloaded];
-        assert_eq!(seen, [&up[..], &[Rung::Shared, Rung::Cheap, Rung::Full]].concat());
+        let up = [
+            Rung::Full,
+            Rung::Cheap,
+            Rung::Noisy,
+            Rung::Shared,
+            Rung::Overloaded,
+        ];
+        let down: Vec<_> = up.into_iter().rev().skip(1).collect();
+        assert_eq!(seen, [&up[..], &down].concat());
     }
 
     #[test]

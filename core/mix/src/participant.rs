@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    codec::{Codec, Decoder, FRAME},
+    codec::{Codec, Decoder, FRAME, Suppressor},
     hearing::{Gain, Output, ParticipantId},
+    noise::Quieting,
+    overload::Rung,
     playout::Playout,
     voice::Voice,
 };
 
 /// One participant.
 #[derive(Debug)]
-pub(crate) struct Participant<D> {
+pub(crate) struct Participant<D, S> {
     pub(crate) playout: Playout<D>,
     pub(crate) voice: Voice,
     pub(crate) output: Output,
@@ -19,6 +21,9 @@ pub(crate) struct Participant<D> {
     pub(crate) gain: Gain,
     /// Where they stand: -1 is left, 1 is right.
     pub(crate) place: f32,
+    /// They want the noise taken out of their voice.
+    pub(crate) denoise: bool,
+    pub(crate) quieting: Quieting<S>,
     pub(crate) muted: bool,
     pub(crate) deafened: bool,
     /// They left; the last frame fades.
@@ -37,7 +42,7 @@ pub(crate) struct Participant<D> {
     silent: bool,
 }
 
-impl<D: Decoder> Participant<D> {
+impl<D: Decoder, S: Suppressor> Participant<D, S> {
     pub(crate) fn new(output: Output) -> Self {
         Self {
             playout: Playout::new(),
@@ -45,6 +50,8 @@ impl<D: Decoder> Participant<D> {
             output,
             gain: Gain::PLAIN,
             place: 0.0,
+            denoise: false,
+            quieting: Quieting::default(),
             muted: false,
             deafened: false,
             gone: false,
@@ -61,6 +68,11 @@ impl<D: Decoder> Participant<D> {
     /// Whether the room should hear them.
     pub(crate) fn is_heard(&self) -> bool {
         !(self.muted || self.gone || self.leaving)
+    }
+
+    /// Whether the noise is taken out of their voice, as long as there is time for it.
+    pub(crate) fn is_denoised(&self, rung: Rung) -> bool {
+        self.denoise && rung.suppresses_noise()
     }
 
     /// The factor that this step ends with.

@@ -23,8 +23,11 @@ const JUMP: i64 = 2 * RATE as i64;
 const LEAP: u64 = 1000;
 /// How long a missing continuation is made up: 60 ms.
 const STARVED: usize = 3 * FRAME;
-/// Sound that comes this much too late is cut where it is quiet, wherever it joins well, and in any case: 10, 25, 60 ms.
-const LATE: [i64; 3] = [480, 1200, 2880];
+/// Sound that comes this much too late is cut wherever it joins well, and in any case: 25, 60 ms.
+const LATE: [i64; 2] = [1200, 2880];
+/// Where a packet less is waited for, so much remains before one more is waited for again: 2 ms. Without it, packets that come
+/// at just such a moment would be cut and stretched for ever.
+const PATIENCE: i64 = 96;
 /// Sound that comes this much too early is stretched: 5 ms.
 const EARLY: i64 = 240;
 /// Where packets are passed on, stretching leaves one out or waits for one: so only where it is quiet, up to 20 ms.
@@ -118,8 +121,8 @@ pub struct Reception {
     pub stretched: u64,
     /// Streams that began anew.
     pub restarts: u64,
-    /// From the arrival of a packet to the mix with its first sample, for the fastest packet of the last seconds, in
-    /// samples of 48 kHz.
+    /// From the arrival of a packet to the mix of its first sample, as if mixes began there, for the fastest packet of the
+    /// last seconds, in samples of 48 kHz.
     pub delay: i64,
 }
 
@@ -134,8 +137,6 @@ pub(crate) struct Playout<D> {
     position: Option<Position>,
     decoder: Option<D>,
     decoded: Vec<f32>,
-    /// How many samples were ready when the last packet was decoded: it came so much earlier than it had to.
-    ahead: usize,
     pub(crate) reception: Reception,
 }
 
@@ -150,7 +151,6 @@ impl<D: Decoder> Playout<D> {
             position: None,
             decoder: None,
             decoded: Vec::new(),
-            ahead: 0,
             reception: Reception::default(),
         }
     }
@@ -198,6 +198,12 @@ impl<D: Decoder> Playout<D> {
             self.forget(now);
         }
         true
+    }
+
+    /// How long the packet that came last should wait until it is heard.
+    pub(crate) fn wait(&self) -> u64 {
+        let wait = self.delays.target().zip(self.delays.newest());
+        wait.map_or(0, |(target, newest)| u64::try_from(target - newest).unwrap_or(0))
     }
 
     fn extend(&mut self, packet: &Packet<'_>) -> (u64, i64) {
@@ -369,9 +375,6 @@ impl<D: Decoder> Playout<D> {
             return;
         };
         let before = self.decoded.len();
-        if before < FRAME {
-            self.ahead = before;
-        }
         let decoded = decoder.decode(&packet.payload, &mut self.decoded);
         if decoded.is_err() {
             self.reception.malformed += 1;
@@ -395,32 +398,43 @@ impl<D: Decoder> Playout<D> {
     }
 
     /// Cuts or stretches what is ready, so that the delay stays where it should be.
+    ///
+    /// Packets are decoded whole and in steps, so there are two delays: how long they wait until they are needed, and how
+    /// much of the one before is left by then. The former must be what the network asks for and may be up to a packet more;
+    /// the latter can always go.
     fn keep_delay(&mut self, alone: bool, played: &mut Played, now: i64) {
         let (Some(position), Some(target)) = (self.position, self.delays.target()) else {
             return;
         };
-        // What counts is when packets are needed, and they are needed whole.
-        let delay = now - (position.timestamp - self.decoded.len() as i64) - self.ahead as i64;
+        let delay = now - (position.timestamp - self.decoded.len() as i64);
         self.reception.delay = delay - self.delays.least();
-        let excess = delay - target;
+        let left = self.decoded.len() % FRAME;
+        // Of the packets that begin within a frame, the last one counts.
+        let packet = position.samples.clamp(1, FRAME);
+        let offset = left + (FRAME - 1 - left) / packet * packet;
+        let (late, excess) = (delay - target, delay - offset as i64 - target);
         if excess > LOST {
             self.position = None;
             return;
         }
-        let [quiet, joins, any] = LATE;
+        let [joins, any] = LATE;
         let is_quiet = level::of(self.decoded.get(..FRAME).unwrap_or_default()) > QUIET;
         let (joins, early) = if alone {
             (any, EARLY_AT_ALL)
         } else {
             (joins, EARLY)
         };
-        if excess > joins || (excess > quiet && is_quiet) {
-            self.fill(FRAME + stretch::LONGEST, true, played);
-            if self.decoded.len() >= FRAME + stretch::LONGEST {
-                self.reception.stretched += stretch::shorten(&mut self.decoded, excess > any) as u64;
-            }
-        } else if (excess < -early || (excess < -EARLY && is_quiet)) && position.starved == 0 {
+        let is_needed = excess < -early || (excess < -EARLY && is_quiet);
+        if is_needed && position.starved == 0 {
             self.reception.stretched += stretch::lengthen(&mut self.decoded) as u64;
+        } else if is_quiet || late > joins {
+            // Whole packets that came early enough, and what is left of one.
+            let whole = ((excess + EARLY - PATIENCE) / packet as i64).max(0) as usize * packet;
+            if whole > 0 {
+                self.fill(FRAME + stretch::LONGEST, true, played);
+            }
+            let most = (left + whole).min(self.decoded.len().saturating_sub(FRAME));
+            self.reception.stretched += stretch::shorten(&mut self.decoded, most, late > any) as u64;
         }
     }
 }

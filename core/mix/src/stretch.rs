@@ -11,9 +11,10 @@ const ALIKE: f32 = 0.75;
 /// Below this power nobody hears a joint: -50 dB.
 const QUIET: f32 = 1e-5;
 
-/// Takes one period out at the front; says how many samples went. Unless `must`, only where it is not heard.
-pub(crate) fn shorten(samples: &mut Vec<f32>, must: bool) -> usize {
-    let Some(period) = period(samples, must) else {
+/// Takes one period out at the front, no longer than `most`; says how many samples went. Unless `must`, only where it is not
+/// heard.
+pub(crate) fn shorten(samples: &mut Vec<f32>, most: usize, must: bool) -> usize {
+    let Some(period) = period(samples, most, must) else {
         return 0;
     };
     let later: Vec<f32> = samples.iter().skip(period).take(FADE).copied().collect();
@@ -26,7 +27,7 @@ pub(crate) fn shorten(samples: &mut Vec<f32>, must: bool) -> usize {
 
 /// Puts one period in at the front, where it is not heard; says how many samples came.
 pub(crate) fn lengthen(samples: &mut Vec<f32>) -> usize {
-    let Some(period) = period(samples, false) else {
+    let Some(period) = period(samples, LONGEST, false) else {
         return 0;
     };
     // The start, then a fade from what follows the period back to the start, then everything after the fade again.
@@ -41,8 +42,12 @@ pub(crate) fn lengthen(samples: &mut Vec<f32>) -> usize {
     period
 }
 
-/// The distance at which the start is most like what follows it.
-fn period(samples: &[f32], must: bool) -> Option<usize> {
+/// The distance, no longer than `most`, at which the start is most like what follows it.
+fn period(samples: &[f32], most: usize, must: bool) -> Option<usize> {
+    let most = most.min(LONGEST);
+    if most < SHORTEST {
+        return None;
+    }
     let start = samples.get(..FADE)?;
     samples.get(..LONGEST + FADE)?;
     let power = |samples: &[f32]| samples.iter().map(|sample| sample * sample).sum::<f32>();
@@ -53,11 +58,11 @@ fn period(samples: &[f32], must: bool) -> Option<usize> {
         2.0 * both / (own * power(ahead)).sqrt().max(1e-12)
     };
     if own < QUIET * FADE as f32 && power(samples) < QUIET * samples.len() as f32 {
-        return Some(LONGEST / 2);
+        return Some(most.min(LONGEST / 2));
     }
-    let coarse = (SHORTEST..=LONGEST).step_by(4);
+    let coarse = (SHORTEST..=most).step_by(4);
     let near = coarse.max_by(|a, b| likeness(*a).total_cmp(&likeness(*b)))?;
-    let fine = near.saturating_sub(3).max(SHORTEST)..=(near + 3).min(LONGEST);
+    let fine = near.saturating_sub(3).max(SHORTEST)..=(near + 3).min(most);
     let best = fine.max_by(|a, b| likeness(*a).total_cmp(&likeness(*b)))?;
     (must || likeness(best) >= ALIKE).then_some(best)
 }
@@ -84,7 +89,7 @@ mod tests {
             let whole = tone(hertz, 1920);
             let bound = largest_step(&whole) * 1.1;
             let (mut shorter, mut longer) = (whole.clone(), whole.clone());
-            let gone = shorten(&mut shorter, false);
+            let gone = shorten(&mut shorter, LONGEST, false);
             let come = lengthen(&mut longer);
             assert!(gone >= SHORTEST && come >= SHORTEST, "{hertz} Hz: {gone}, {come}");
             assert_eq!((shorter.len(), longer.len()), (1920 - gone, 1920 + come));
@@ -103,14 +108,14 @@ mod tests {
             state as f32 / u32::MAX as f32 - 0.5
         };
         let mut samples: Vec<f32> = std::iter::repeat_with(noise).take(1920).collect();
-        assert_eq!(shorten(&mut samples, false), 0);
+        assert_eq!(shorten(&mut samples, LONGEST, false), 0);
         assert_eq!(lengthen(&mut samples), 0);
-        assert!(shorten(&mut samples, true) > 0);
+        assert!(shorten(&mut samples, LONGEST, true) > 0);
     }
 
     #[test]
     fn silence_is_cut_and_too_little_is_not() {
-        assert_eq!(shorten(&mut vec![0.0; 1920], false), LONGEST / 2);
-        assert_eq!(shorten(&mut vec![0.0; 900], true), 0);
+        assert_eq!(shorten(&mut vec![0.0; 1920], LONGEST, false), LONGEST / 2);
+        assert_eq!(shorten(&mut vec![0.0; 900], LONGEST, true), 0);
     }
 }

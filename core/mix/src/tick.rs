@@ -29,11 +29,11 @@ impl<C: Codecs> Mixer<C> {
         let due = now.saturating_sub(at).as_nanos() / STEP.as_nanos() + u128::from(now >= at);
         let left_out = (due as u64).saturating_sub(LATE);
         self.skipped += left_out;
-        self.index += left_out;
+        self.timestamp += left_out * FRAME as u64;
         at += STEP * u32::try_from(left_out).unwrap_or(u32::MAX);
         while at <= now {
             self.step(at);
-            self.index += 1;
+            self.timestamp += FRAME as u64;
             at += STEP;
         }
         self.next = self.is_awake().then_some(at);
@@ -58,7 +58,7 @@ impl<C: Codecs> Mixer<C> {
         self.stage.sum(self.groups.iter().any(stereo));
         self.send();
         self.clear_stage();
-        if self.index.is_multiple_of(LOOK) || !self.is_awake() {
+        if (self.timestamp / FRAME as u64).is_multiple_of(LOOK) || !self.is_awake() {
             self.look(at);
         }
     }
@@ -77,50 +77,61 @@ impl<C: Codecs> Mixer<C> {
                 }
             }
         }
-        let alone = self.settings.pass_through && self.chosen.len() == 1;
-        for id in &self.chosen {
-            let Some(who) = self.participants.get_mut(id) else {
-                continue;
-            };
-            let mut frame = std::mem::take(&mut who.frame);
-            let played = who
-                .playout
-                .play(&mut frame, alone, |codec| self.codecs.decoder(codec), now);
-            let level = if played.sounds {
-                level::of(&frame)
-            } else {
-                level::SILENT
-            };
-            if !who.voice.told || !played.sounds {
-                who.voice.hear(level, self.settings.audible, at);
-            }
-            let (before, after) = (who.factor, who.wanted_factor());
-            who.factor = after;
-            if !played.sounds {
-                who.frame = frame;
-                continue;
-            }
-            ramp(&mut frame, before, after);
-            // A word that begins may be passed as it came, since nothing was heard before it.
-            let as_it_came = after == 1.0 && (before == 1.0 || before == 0.0) && self.settings.pass_through;
-            let original = who.playout.codec().filter(|_| as_it_came).map(|codec| Original {
-                codec,
-                packet: played.packet,
-                lost: played.lost,
-                bitrate: who.bitrate(),
-            });
-            self.stage.soundings.push(Sounding {
-                id: SourceId::Participant(*id),
-                frame,
-                level,
-                place: if self.ladder.rung >= Rung::Shared {
-                    0.0
-                } else {
-                    who.place
-                },
-                original,
-            });
+        for number in 0..self.chosen.len() {
+            self.play_talker(number, at);
         }
+    }
+
+    /// The next 20 ms of one talker.
+    fn play_talker(&mut self, number: usize, at: Duration) {
+        let rung = self.ladder.rung;
+        let Some((id, who)) = self
+            .chosen
+            .get(number)
+            .and_then(|id| Some((*id, self.participants.get_mut(id)?)))
+        else {
+            return;
+        };
+        let denoised = who.is_denoised(rung);
+        let alone = self.settings.pass_through && self.chosen.len() == 1 && !denoised;
+        let mut frame = std::mem::take(&mut who.frame);
+        let decoder = |codec| self.codecs.decoder(codec);
+        let played = who.playout.play(&mut frame, alone, decoder, samples(at));
+        let level = if played.sounds {
+            level::of(&frame)
+        } else {
+            level::SILENT
+        };
+        if !who.voice.told || !played.sounds {
+            who.voice.hear(level, self.settings.audible, at);
+        }
+        let (before, after) = (who.factor, who.wanted_factor());
+        who.factor = after;
+        if !played.sounds {
+            who.frame = frame;
+            return;
+        }
+        let quieted = who
+            .quieting
+            .pass(&mut frame, denoised, || self.codecs.suppressor());
+        let level = if quieted { level::of(&frame) } else { level };
+        ramp(&mut frame, before, after);
+        // A word that begins may be passed as it came, since nothing was heard before it.
+        let as_it_came =
+            after == 1.0 && (before == 1.0 || before == 0.0) && self.settings.pass_through && !quieted;
+        let original = who.playout.codec().filter(|_| as_it_came).map(|codec| Original {
+            codec,
+            packet: played.packet,
+            lost: played.lost,
+            bitrate: who.bitrate(),
+        });
+        self.stage.soundings.push(Sounding {
+            id: SourceId::Participant(id),
+            frame,
+            level,
+            place: if rung >= Rung::Shared { 0.0 } else { who.place },
+            original,
+        });
     }
 
     fn play_announcement(&mut self) {
@@ -159,7 +170,7 @@ impl<C: Codecs> Mixer<C> {
         }
         let voices = self.name_voices(group);
         let codec = group.hearing.output.codec;
-        let start = (self.index * FRAME as u64) as i64;
+        let start = self.timestamp as i64;
         for id in members() {
             let Some(who) = self.participants.get_mut(id) else {
                 continue;

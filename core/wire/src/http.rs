@@ -201,6 +201,9 @@ pub struct PlainRequest {
     /// Milliseconds of sound in a packet to it: 10, 20, 40 or 60; 20 where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packet_ms: Option<u8>,
+    /// The noise around its voice is taken out of the mix.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub denoise: bool,
     /// Where it is sealed (SRTP_AES128_CM_HMAC_SHA1_80): what follows `inline:` in the `a=crypto` line of each side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub srtp: Option<PlainSrtp>,

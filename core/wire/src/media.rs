@@ -73,6 +73,9 @@ pub enum MediaAsk {
         /// Where, for those who hear two channels: -100 is left, 100 is right.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         place: Option<i8>,
+        /// Without the noise around them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        denoise: Option<bool>,
     },
     /// Who may receive a track.
     Allow {

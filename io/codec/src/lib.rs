@@ -1,15 +1,17 @@
-//! Encoders and decoders behind the mixer's traits: Opus (`opus-pure`, no C), PCMU and PCMA.
+//! Encoders and decoders behind the mixer's traits: Opus (`opus-pure`, no C), PCMU and PCMA; and what takes noise away (RNNoise).
 //!
 //! Samples are `f32` at 48 kHz with full scale at 1: a sum of voices may pass full scale until the limiter has seen it,
 //! and neither a sum nor a gain rounds.
 
 mod g711;
 mod narrow;
+mod noise;
 mod opus;
 mod resample;
 
 use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality, Undecodable};
 
+pub use crate::noise::NoiseSuppressor;
 use crate::{
     narrow::{NarrowDecoder, NarrowEncoder},
     opus::{OpusIn, OpusOut},
@@ -42,6 +44,7 @@ enum Out {
 impl Codecs for Builtin {
     type Encoder = AnyEncoder;
     type Decoder = AnyDecoder;
+    type Suppressor = NoiseSuppressor;
 
     fn encoder(&mut self, codec: Codec, channels: Channels, quality: Quality) -> AnyEncoder {
         AnyEncoder(match codec {
@@ -57,6 +60,10 @@ impl Codecs for Builtin {
             Codec::Pcmu => In::Narrow(NarrowDecoder::new(g711::from_mu_law)),
             Codec::Pcma => In::Narrow(NarrowDecoder::new(g711::from_a_law)),
         })
+    }
+
+    fn suppressor(&mut self) -> NoiseSuppressor {
+        NoiseSuppressor::new()
     }
 }
 

@@ -3,7 +3,8 @@
 //! **Seams.** Where a listener's stream goes on with packets of another encoder, its decoder remembers the wrong past.
 //! libopus can code a frame without prediction; `opus-pure` cannot. But a decoder forgets CELT's past when the mode
 //! becomes CELT, and SILK's when it leaves CELT. So one frame is coded in the other mode: after it both know the same, to
-//! the bit, whatever was played before (RFC 6716, section 4.5.2).
+//! the bit, whatever was played before (RFC 6716, section 4.5.2). The encoder must forget as well, and that of `opus-pure` keeps
+//! SILK's past as long as its inner rate stays: up to 20 dB too loud for a moment, a pop. So the other rate comes between.
 
 use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, OpusMode, Signal, packet::mode};
 use trefoil_mix::{Channels, Codec, Decoder, Encoder, FRAME, LONGEST, Quality, RATE, Undecodable};
@@ -116,6 +117,8 @@ pub(crate) struct OpusOut {
     quality: Quality,
     seam: bool,
     mode: Option<OpusMode>,
+    /// What was coded last.
+    last: Vec<f32>,
 }
 
 impl std::fmt::Debug for OpusOut {
@@ -137,6 +140,7 @@ impl OpusOut {
             quality,
             seam: false,
             mode: None,
+            last: Vec::new(),
         };
         out.apply();
         out
@@ -157,13 +161,34 @@ impl OpusOut {
 
     /// One frame in the mode that the last one was not in.
     fn turn(&mut self) {
-        if self.mode == Some(OpusMode::CeltOnly) {
-            self.encoder.force_bandwidth = Some(Bandwidth::Wideband);
-            self.encoder.bitrate_bps = (SILK_RATE * self.channels.count() as u32) as i32;
+        let (between, turns_to_silk) = match self.mode {
+            Some(OpusMode::CeltOnly) => (Bandwidth::Wideband, true),
+            _ => (Bandwidth::Mediumband, false),
+        };
+        // What was coded last, at SILK's other inner rate and for nobody.
+        self.speak_silk(between);
+        let last = std::mem::take(&mut self.last);
+        self.run(&last, &mut [0; LARGEST]);
+        self.last = last;
+        if turns_to_silk {
+            self.speak_silk(Bandwidth::Mediumband);
         } else {
+            self.apply();
             self.encoder.signal_type = Some(Signal::Music);
             self.encoder.bitrate_bps = self.encoder.bitrate_bps.max(24_000);
         }
+    }
+
+    /// Codes in SILK alone, at the inner rate of this bandwidth.
+    fn speak_silk(&mut self, bandwidth: Bandwidth) {
+        self.encoder.force_bandwidth = Some(bandwidth);
+        self.encoder.bitrate_bps = (SILK_RATE * self.channels.count() as u32) as i32;
+    }
+
+    /// Runs the encoder; says how long the packet is.
+    fn run(&mut self, samples: &[f32], packet: &mut [u8]) -> Option<usize> {
+        let (encoder, length) = (&mut self.encoder, samples.len() / self.channels.count());
+        guarded(|| encoder.encode(samples, length, packet)).map(|made| made.unwrap_or(0))
     }
 }
 
@@ -176,13 +201,14 @@ impl Encoder for OpusOut {
         let start = packet.len();
         packet.resize(start + LARGEST, 0);
         let (_, room) = packet.split_at_mut(start);
-        let (encoder, length) = (&mut self.encoder, samples.len() / self.channels.count());
-        let Some(made) = guarded(|| encoder.encode(samples, length, room)) else {
+        let Some(made) = self.run(samples, room) else {
             packet.truncate(start);
             *self = Self::new(self.channels, self.quality);
             return;
         };
-        packet.truncate(start + made.unwrap_or(0));
+        packet.truncate(start + made);
+        self.last.clear();
+        self.last.extend_from_slice(samples);
         self.mode = packet.get(start..).and_then(|made| mode(made).ok());
         if turning {
             self.apply();

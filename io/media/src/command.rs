@@ -103,6 +103,8 @@ pub struct VoiceWish {
     pub gain: Option<f32>,
     /// Where, for those who hear two channels: -1 is left, 1 is right.
     pub place: Option<f32>,
+    /// Without the noise around them.
+    pub denoise: Option<bool>,
 }
 
 /// What is asked for.

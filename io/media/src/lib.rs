@@ -16,6 +16,7 @@ mod due;
 mod forward;
 mod gather;
 mod handle;
+mod hearing;
 mod history;
 mod links;
 mod member;

@@ -7,7 +7,7 @@ use trefoil_peer::{Outbound, PublishTransport, SubscribeTransport, Via};
 use trefoil_sfu::{Outgoing, TrackId};
 
 use crate::{
-    Described, MuteState, ROOM_ITSELF, Rights, command::Reception, mix_out::MixOut, mixing::Hearing,
+    Described, MuteState, ROOM_ITSELF, Rights, command::Reception, hearing::Hearing, mix_out::MixOut,
     outbox::Route, plain::PlainLeg, timers::Planned,
 };
 

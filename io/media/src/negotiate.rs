@@ -7,8 +7,8 @@ use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 use crate::{
     Ask, Command, Described, MuteState, Rights, RoomKey, Told,
     demux::Leg,
+    hearing::Hearing,
     member::{Allowance, Member, PublishLeg},
-    mixing::Hearing,
     receive::members_of,
     room::{Feed, Room},
     worker::Worker,

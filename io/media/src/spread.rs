@@ -12,7 +12,7 @@ use trefoil_rtp::Codec;
 use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 
 use crate::{
-    MuteState, Rights, RoomKey, data::DataMessage, member::Member, mixing::Hearing, receive::members_of,
+    MuteState, Rights, RoomKey, data::DataMessage, hearing::Hearing, member::Member, receive::members_of,
     room::Feed, worker::Worker,
 };
 

@@ -108,15 +108,25 @@ fn asked(ask: MediaAsk) -> Ask {
                 .filter_map(|(who, percent)| Some((ParticipantId::parse(&who)?.number(), factor(percent))))
                 .collect(),
         }),
-        MediaAsk::Voice { volume, place, .. } => Ask::Voice(VoiceWish {
-            gain: volume.map(factor),
-            place: place.map(|place| f32::from(place) / 100.0),
-        }),
+        MediaAsk::Voice {
+            volume,
+            place,
+            denoise,
+            ..
+        } => Ask::Voice(voice(volume, place, denoise)),
         MediaAsk::Allow { track, to } => Ask::Allow {
             // There is no track 0.
             track: track_from(&track).unwrap_or(TrackId(0)),
             to: to.as_deref().map(numbers),
         },
+    }
+}
+
+fn voice(volume: Option<u16>, place: Option<i8>, denoise: Option<bool>) -> VoiceWish {
+    VoiceWish {
+        gain: volume.map(factor),
+        place: place.map(|place| f32::from(place) / 100.0),
+        denoise,
     }
 }
 

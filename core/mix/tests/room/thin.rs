@@ -1,6 +1,6 @@
 //! A codec that costs nothing, for tests that run for hours: one signed byte holds for six samples of the left channel.
 
-use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality, Undecodable};
+use trefoil_mix::{Channels, Codec, Codecs, Decoder, Encoder, Quality, Suppressor, Undecodable};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Thin;
@@ -18,6 +18,7 @@ pub struct ThinEncoder {
 impl Codecs for Thin {
     type Encoder = ThinEncoder;
     type Decoder = ThinDecoder;
+    type Suppressor = ThinSuppressor;
 
     fn encoder(&mut self, _codec: Codec, channels: Channels, _quality: Quality) -> ThinEncoder {
         ThinEncoder {
@@ -27,6 +28,20 @@ impl Codecs for Thin {
 
     fn decoder(&mut self, _codec: Codec) -> ThinDecoder {
         ThinDecoder::default()
+    }
+
+    fn suppressor(&mut self) -> ThinSuppressor {
+        ThinSuppressor
+    }
+}
+
+/// All is half noise.
+#[derive(Clone, Copy, Debug)]
+pub struct ThinSuppressor;
+
+impl Suppressor for ThinSuppressor {
+    fn suppress(&mut self, frame: &mut [f32]) {
+        frame.iter_mut().for_each(|sample| *sample *= 0.5);
     }
 }
 

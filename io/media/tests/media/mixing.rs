@@ -37,7 +37,8 @@ fn each_hears_all_others_in_one_stream_and_never_themselves() {
         let heard = heard(&world, who, 0, &TONES);
         for (other, decibel) in (1..).zip(heard) {
             if other == who {
-                assert!(decibel < -60.0, "{who} hears themselves: {decibel}");
+                // What codecs add to the two other tones stands where the own one is.
+                assert!(decibel < -50.0, "{who} hears themselves: {decibel}");
             } else {
                 assert!((-20.0..-5.0).contains(&decibel), "{who} hears {other}: {decibel}");
             }
@@ -80,6 +81,33 @@ fn mixed_and_separate_are_in_one_room_and_anybody_changes_at_any_time() {
 }
 
 #[test]
+fn who_wants_the_noise_taken_from_their_voice_is_not_passed_on_as_they_came() {
+    let (mut world, mut tones) = three();
+    let mut passed_on = |denoise| {
+        let wish = VoiceWish {
+            denoise: Some(denoise),
+            ..VoiceWish::default()
+        };
+        world.ask(3, Ask::Voice(wish));
+        let (from, said) = (world.received(1, MIX).len(), &mut tones[2..]);
+        talk(&mut world, said, 100);
+        let heard = world.received(1, MIX);
+        let heard = &heard[from..][20..];
+        assert!(heard.len() > 50, "{} packets", heard.len());
+        let said = &tones[2].said;
+        let passed = heard
+            .iter()
+            .filter(|packet| said.iter().any(|said| **said == *packet.payload));
+        passed.count() * 100 / heard.len()
+    };
+    let percent = [false, true].map(&mut passed_on);
+    assert!(
+        percent[0] > 95 && percent[1] < 5,
+        "{percent:?} percent are passed on"
+    );
+}
+
+#[test]
 fn one_may_be_louder_for_me_quieter_for_all_or_nothing_at_all() {
     let (mut world, mut tones) = three();
     world.ask(
@@ -93,7 +121,7 @@ fn one_may_be_louder_for_me_quieter_for_all_or_nothing_at_all() {
         3,
         Ask::Voice(VoiceWish {
             gain: Some(0.25),
-            place: None,
+            ..VoiceWish::default()
         }),
     );
     talk(&mut world, &mut tones, 75);

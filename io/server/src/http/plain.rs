@@ -12,7 +12,7 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use trefoil_auth::{Permission, Role};
-use trefoil_media::{Ask, Codec, Command, PlainAsk, PlainKeys, RoomKey};
+use trefoil_media::{Ask, Codec, Command, PlainAsk, PlainKeys, RoomKey, VoiceWish};
 use trefoil_native::Refusal as Refused;
 use trefoil_room::{Entrance, LeaveReason, ParticipantId, Refusal, check_identity};
 use trefoil_wire::http::{ErrorBody, PlainAnswer, PlainRequest, PlainSrtp};
@@ -92,6 +92,10 @@ fn admit(
         return Err(Refused::NoMediaServer.into());
     };
     let (at, now) = (At { shared, host: "" }, shared.now());
+    let voice = VoiceWish {
+        denoise: Some(request.denoise),
+        ..VoiceWish::default()
+    };
     let entrance = Entrance {
         name: request.name.unwrap_or_else(|| request.identity.clone()),
         identity: request.identity,
@@ -104,12 +108,14 @@ fn admit(
         let id = hall.admit_gateway(entrance, &at, now)?;
         Ok::<_, Refused>((id, hall.key()))
     })??;
-    let told = media.ask(Command {
-        room: RoomKey(key),
-        participant: id.number(),
-        ask: Ask::Plain(Box::new(ask)),
-    });
-    if told {
+    let tell = |ask| {
+        media.ask(Command {
+            room: RoomKey(key),
+            participant: id.number(),
+            ask,
+        })
+    };
+    if tell(Ask::Plain(Box::new(ask))) && tell(Ask::Voice(voice)) {
         return Ok(id);
     }
     inside(shared, admin, namespace, room, |hall| {

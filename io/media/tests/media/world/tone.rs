@@ -22,6 +22,8 @@ pub struct Tone {
     codec: Codec,
     encoder: AnyEncoder,
     phase: f32,
+    /// All packets, as they went.
+    pub said: Vec<Vec<u8>>,
     sequence: u64,
 }
 
@@ -37,6 +39,7 @@ impl Tone {
             codec,
             encoder: Builtin.encoder(codec, Channels::Mono, Quality::default()),
             phase: 0.0,
+            said: Vec::new(),
             sequence: 0,
         }
     }
@@ -59,6 +62,7 @@ impl Tone {
             level: Some(-20),
         };
         world.send(self.who, 0, None, packet);
+        self.said.push(payload);
     }
 }
 

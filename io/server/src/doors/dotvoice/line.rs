@@ -167,6 +167,7 @@ impl Line {
                 participant: None,
                 volume: Some(volume),
                 place: None,
+                denoise: None,
             }),
             Act::Offer(sdp) => {
                 let offer = Description {
