@@ -36,6 +36,8 @@ const BLIND: u32 = 2;
 const DATAGRAM: usize = 65_535;
 /// The pacer's rate in tenths of the estimate: a large frame should leave in a fraction of its time.
 const PACE_TENTHS: u64 = 25;
+/// While a queue stands on the path, what leaves sooner only makes it longer, until it is full and loses what was hurried.
+const PACE_FULL_TENTHS: u64 = 12;
 /// For want of feedback the rate sinks by so much each time.
 const SILENT: f64 = 0.7;
 
@@ -179,12 +181,17 @@ impl Estimator {
         self.estimate
     }
 
-    /// Bits per second at which the pacer should send: two and a half times the estimate, and no less than the probe under
-    /// way.
+    /// Bits per second at which the pacer should send: two and a half times the estimate, a fifth more than it where a queue
+    /// stands on the path, and no less than the probe under way.
     #[must_use]
     pub fn pace(&self) -> u64 {
         let probe = self.probing.bitrate().unwrap_or(0);
-        (self.estimate / 10).saturating_mul(PACE_TENTHS).max(probe)
+        let tenths = if self.queue() > FULL {
+            PACE_FULL_TENTHS
+        } else {
+            PACE_TENTHS
+        };
+        (self.estimate / 10).saturating_mul(tenths).max(probe)
     }
 
     /// The round-trip time, smoothed; 100 ms before anything is known.
@@ -272,7 +279,8 @@ impl Estimator {
     }
 
     fn arrived(&mut self, settled: &Settled, arrival: i64, now: Micros) {
-        self.queueing.add(arrival.saturating_sub_unsigned(settled.sent.0));
+        let one_way = arrival.saturating_sub_unsigned(settled.sent.0);
+        self.queueing.add(one_way, arrival, settled.bytes);
         match self.groups.add(settled.sent, arrival, settled.bytes) {
             Seen::Nothing => {}
             Seen::Jumped => {
@@ -301,10 +309,13 @@ impl Estimator {
                 .rate(WINDOW)
                 .map(|long| long.max(throughput.unwrap_or(0.0)));
         }
-        let (standing, arriving) = COLLAPSED;
-        let sent = self.application.rate();
-        let collapsed = queue > standing && throughput.is_some_and(|rate| rate < sent * arriving * lossless);
+        let (long, arriving) = COLLAPSED;
+        let least = self.application.rate() * arriving * lossless;
+        // While a queue stands, fewer packets tell what the path carries.
+        let carries = self.queueing.throughput().or(throughput);
+        let collapsed = queue > long && carries.is_some_and(|rate| rate < least);
         let usage = if collapsed {
+            throughput = carries;
             Usage::Over
         } else {
             self.trend.usage()

@@ -6,6 +6,12 @@ use crate::Micros;
 
 /// The least delay is that of this time and of the one before it.
 const WINDOW: Duration = Duration::from_secs(30);
+/// A queue of this length stands: the path was busy with it all the time, and what arrived meanwhile is what it carries. A
+/// packet alone takes 32 ms at 300 kbit/s.
+const STANDS: Duration = Duration::from_millis(40);
+/// That is measured over no less than this time, and anew after no more than that.
+const LEAST_MICROS: i64 = 50_000;
+const MOST_MICROS: i64 = 400_000;
 
 /// One-way delays on two clocks, of which only differences mean something.
 #[derive(Debug, Default)]
@@ -16,12 +22,33 @@ pub(crate) struct Queueing {
     /// The least delay since the last feedback: jitter and bursts make single packets late, a queue makes all late.
     lately: Option<i64>,
     queue: Duration,
+    /// What arrived since the last feedback, and since a queue stands.
+    arrived: Option<Run>,
+    standing: Option<Run>,
+}
+
+/// Packets from a first to a last arrival.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    first: i64,
+    last: i64,
+    first_bytes: u64,
+    bytes: u64,
 }
 
 impl Queueing {
-    /// Notes the delay of one packet.
-    pub(crate) fn add(&mut self, one_way: i64) {
+    /// Notes the delay of one packet, and that so much arrived then.
+    pub(crate) fn add(&mut self, one_way: i64, arrival: i64, bytes: u16) {
         self.lately = least(self.lately, Some(one_way));
+        let bytes = u64::from(bytes);
+        let run = self.arrived.get_or_insert(Run {
+            first: arrival,
+            last: arrival,
+            first_bytes: bytes,
+            bytes: 0,
+        });
+        run.last = run.last.max(arrival);
+        run.bytes += bytes;
     }
 
     /// Closes what one feedback told.
@@ -37,6 +64,29 @@ impl Queueing {
         let base = least(self.least, self.least_before).unwrap_or(lately);
         let above = u64::try_from(lately.saturating_sub(base)).unwrap_or(0);
         self.queue = Duration::from_micros(above);
+        self.stand();
+    }
+
+    /// Adds what arrived since the last feedback to what arrived while the queue stands.
+    fn stand(&mut self) {
+        let arrived = self.arrived.take().filter(|_| self.queue > STANDS);
+        let before = self
+            .standing
+            .filter(|run| run.last.saturating_sub(run.first) < MOST_MICROS);
+        self.standing = arrived.map(|arrived| {
+            before.map_or(arrived, |before| Run {
+                last: arrived.last,
+                bytes: before.bytes + arrived.bytes,
+                ..before
+            })
+        });
+    }
+
+    /// Bits per second that arrive while a queue stands, if one has stood long enough to tell.
+    pub(crate) fn throughput(&self) -> Option<f64> {
+        let run = self.standing?;
+        let span = run.last.saturating_sub(run.first);
+        (span >= LEAST_MICROS).then(|| (run.bytes - run.first_bytes) as f64 * 8e6 / span as f64)
     }
 
     /// The queue as of the last feedback.
@@ -62,7 +112,7 @@ mod tests {
     use super::*;
 
     fn after(queueing: &mut Queueing, delays: &[i64], now: u64) -> u128 {
-        delays.iter().for_each(|delay| queueing.add(*delay));
+        delays.iter().for_each(|delay| queueing.add(*delay, *delay, 1200));
         queueing.update(Micros::from_seconds(now));
         queueing.queue().as_millis()
     }
@@ -82,6 +132,30 @@ mod tests {
         after(&mut queueing, &[0], 1);
         assert_eq!(after(&mut queueing, &[90_000], 40), 90);
         assert_eq!(after(&mut queueing, &[90_000], 80), 0);
+    }
+
+    #[test]
+    fn what_arrives_while_a_queue_stands_is_what_the_path_carries() {
+        let mut queueing = Queueing::default();
+        queueing.add(0, 0, 1200);
+        queueing.update(Micros::from_seconds(1));
+        // Ten packets that left at once and come 10 ms apart, 960 kbit/s; told of in threes.
+        let mut told = Vec::new();
+        for packet in 1..=12 {
+            queueing.add(packet * 10_000, 100_000 + packet * 10_000, 1200);
+            if packet % 3 == 0 {
+                queueing.update(Micros::from_seconds(1));
+                told.push(queueing.throughput().map(|rate| (rate / 1000.0).round()));
+            }
+        }
+        assert_eq!(
+            told,
+            [None, None, None, Some(960.0)],
+            "a queue stands from the seventh on"
+        );
+        queueing.add(5_000, 300_000, 1200);
+        queueing.update(Micros::from_seconds(1));
+        assert_eq!(queueing.throughput(), None);
     }
 
     #[test]

@@ -16,6 +16,9 @@ struct Point {
     bytes: u32,
 }
 
+/// A sender that paused for so long has not filled the path: what it sent before tells nothing of what comes after.
+const PAUSED_MICROS: u64 = 150_000;
+
 /// The last 64 points, which is 0.6 seconds or more.
 #[derive(Debug)]
 pub(crate) struct Throughput {
@@ -63,7 +66,8 @@ impl Throughput {
         let mut bytes = 0_u64;
         for point in (1..self.len).map_while(|steps| self.back(steps)) {
             let span = newest.arrival.saturating_sub(point.arrival);
-            if span > window * 3 {
+            let paused = oldest.first_sent.saturating_sub(point.sent) > PAUSED_MICROS;
+            if span > window * 3 || paused {
                 break;
             }
             bytes += u64::from(oldest.bytes);
@@ -132,6 +136,15 @@ mod tests {
             throughput.add(&group(index * 10_000, 1_000_000 + index as i64 * 2_000, 1250));
         }
         assert!((throughput.rate(Duration::from_millis(100)).unwrap() - 1e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn a_pause_of_the_sender_is_no_lack_of_the_path() {
+        let mut throughput = Throughput::new();
+        for index in (0..20_u64).chain(60..80) {
+            throughput.add(&group(index * 10_000, index as i64 * 10_000, 1250));
+        }
+        assert!((throughput.rate(HALF).unwrap() - 1e6).abs() < 1.0);
     }
 
     #[test]

@@ -124,6 +124,21 @@ fn a_quarter_of_the_capacity_is_respected_within_two_seconds() {
     });
 }
 
+/// What of the larger layer is sent into the path after the fall is what the first picture of the smaller one waits for.
+#[test]
+fn a_path_that_falls_to_a_fifth_of_what_is_sent_gets_little_of_what_it_cannot_carry() {
+    let falling = |seed| {
+        let link = LinkSettings::new(Capacity::constant(5_000_000).step(30, 300_000));
+        let layers = CallSettings::layers(&[150_000, 500_000, 1_500_000]);
+        CallWorld::new(link, seed).with_call(layers)
+    };
+    over_seeds(falling, 35, |world| {
+        let after = world.samples(0, 30..35).take(8);
+        let sent: u64 = after.map(|(_, sample)| sample.sent).sum();
+        within(world, "kilobytes in 0.8 s", sent as f64 / 1000.0, 0.0..=100.0);
+    });
+}
+
 #[test]
 fn a_capacity_that_wanes_and_grows_is_followed() {
     over_seeds(scenarios::ramp, 90, |world| {

@@ -146,6 +146,12 @@ impl Gate {
         }
     }
 
+    /// Lets nothing pass until the target, or less of the same picture, begins with a keyframe: for a path that has no time
+    /// for what it was sent until now.
+    pub const fn leave(&mut self) {
+        self.current = None;
+    }
+
     /// Another source follows in the same stream: what is numbered goes on.
     pub fn change_source(&mut self, codec: Codec) {
         self.codec = codec;

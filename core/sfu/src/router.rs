@@ -56,6 +56,8 @@ pub enum Output {
         /// Which.
         encodings: u8,
     },
+    /// What was forwarded into this member's slot is not to be decoded any more: what of it still waits may go.
+    Left(MemberId, u8),
     /// Other tracks are in this member's slots: see [`Router::slots`].
     Slots(MemberId),
     /// Others speak: see [`Router::speakers`].
@@ -339,8 +341,6 @@ impl Router {
                 .for_each(|subscriber| subscriber.unshared = true);
         }
         self.settle(now);
-        self.ask_for_awaited(now);
-        self.tell_needed(now);
     }
 
     /// Puts tracks into slots and shares bandwidth, where something has changed; to be called after commands.
@@ -356,6 +356,7 @@ impl Router {
             self.share(member, now);
         }
         self.ask_for_awaited(now);
+        self.tell_needed(now);
     }
 
     /// Whether [`Router::settle`] has something to do for a member.

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use crate::{
-    MemberId, Router, Source, Subscription, Track, View,
+    MemberId, Output, Router, Source, Subscription, Track, View,
     allocate::{self, Claim},
 };
+
+/// A path that carries less than one in so many of the bits that its pictures take fills its queue faster than a keyframe of
+/// less comes: these pictures stop at once. On a better path they go on until then, so that nobody sees a gap.
+const COLLAPSED: u64 = 2;
 
 impl Router {
     pub(crate) fn share(&mut self, member: MemberId, now: Duration) {
@@ -18,6 +22,7 @@ impl Router {
         subscriber.shared = subscriber.budget;
         let mut left = subscriber.budget;
         let (mut claims, mut claimants) = (Vec::new(), Vec::new());
+        let mut taken = 0;
         for (index, slot) in (0_u8..).zip(&subscriber.slots) {
             let Some(track) = slot.track.and_then(|id| self.tracks.get(&id)) else {
                 continue;
@@ -31,22 +36,34 @@ impl Router {
                 let mut choices = Vec::new();
                 track.choices(now, &mut choices);
                 let (height, priority) = subscriber.view.of(track);
+                let takes = track.taken(subscription.gate.current(), now);
+                taken += takes;
                 claims.push(Claim {
                     priority,
                     height,
                     choices,
                     current: subscription.gate.target(),
                 });
-                claimants.push((track.id, index));
+                claimants.push((track.id, index, takes));
             } else {
                 left = left.saturating_sub(track.bits_per_second(now));
             }
         }
         subscriber.demand = (subscriber.budget - left) + allocate::demand(&claims);
-        for ((track, slot), share) in claimants.into_iter().zip(allocate::share(left, &claims)) {
-            if let Some(subscription) = self.subscription_mut(track, member, slot) {
-                subscription.share = share;
-                subscription.gate.aim(share.layer);
+        let collapsed = left < taken / COLLAPSED;
+        for ((track, slot, takes), share) in claimants.into_iter().zip(allocate::share(left, &claims)) {
+            let Some(subscription) = self.subscription_mut(track, member, slot) else {
+                continue;
+            };
+            subscription.share = share;
+            let gate = &mut subscription.gate;
+            let before = gate.current();
+            gate.aim(share.layer);
+            if collapsed && gate.waits_for().is_some() && share.bits_per_second < takes {
+                gate.leave();
+            }
+            if before.is_some() && gate.current().is_none() {
+                self.outputs.push_back(Output::Left(member, slot));
             }
         }
     }

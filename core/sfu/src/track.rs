@@ -302,6 +302,14 @@ impl Track {
         }
     }
 
+    /// Bits a second of a layer, as far as it was measured.
+    pub(crate) fn taken(&self, layer: Option<Layer>, now: Duration) -> u64 {
+        let known = layer.and_then(|layer| Some((layer, self.encodings.get(usize::from(layer.encoding))?)));
+        known
+            .and_then(|(layer, encoding)| encoding.rate(layer.spatial, layer.temporal, now))
+            .unwrap_or(0)
+    }
+
     /// What could be forwarded, the smallest first.
     pub(crate) fn choices(&self, now: Duration, into: &mut Vec<Choice>) {
         into.clear();

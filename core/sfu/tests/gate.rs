@@ -268,6 +268,36 @@ fn a_packet_goes_out_again_once_in_an_interval_and_not_after_another_encoding_ha
 }
 
 #[test]
+fn a_step_down_has_no_gap_unless_the_old_encoding_is_left() {
+    for left in [false, true] {
+        let (mut gate, mut large, mut small) = (
+            Gate::new(Codec::Vp8, 0),
+            Camera::new(10, 0, 0),
+            Camera::new(900, 77, 30),
+        );
+        gate.aim(layer(2, 0, 9));
+        let mut sent = pass(&mut gate, 2, &large.frame(4, true, (0, 0), true), 0);
+        large.next();
+        gate.aim(layer(0, 0, 9));
+        if left {
+            gate.leave();
+        }
+        assert_eq!(gate.waits_for(), Some(0));
+        let between = pass(&mut gate, 2, &large.frame(4, true, (0, 0), true), 33);
+        assert_eq!(between.is_empty(), left);
+        let number = sent[0].sequence as u16;
+        let again = gate.repeat(number, Duration::ZERO, Duration::from_millis(40));
+        assert_eq!(again.is_none(), left);
+        sent.extend(between);
+        sent.extend(pass(&mut gate, 0, &small.frame(2, true, (0, 0), true), 66));
+        assert_eq!(gate.waits_for(), None);
+        unbroken(&sent);
+        let step = sent.last().unwrap().timestamp.wrapping_sub(sent[0].timestamp);
+        assert!(step.abs_diff(66 * 90) <= 90, "pictures stay in time: {step}");
+    }
+}
+
+#[test]
 fn sound_needs_no_keyframe() {
     let (mut gate, mut voice) = (Gate::new(Codec::Opus, 0), Camera::new(10, 0, 0));
     gate.aim(Some(Layer::all_of(0)));
@@ -285,6 +315,7 @@ proptest! {
         order in proptest::collection::vec((0_u8..3, 0_u64..400), 1..400),
         seed in any::<u64>(),
         targets in proptest::collection::vec(proptest::option::of((0_u8..3, 0_u8..3, 0_u8..3)), 1..20),
+        leaves in any::<u32>(),
     ) {
         let mut gate = Gate::new(Codec::Vp8, 0);
         let mut seen = std::collections::BTreeSet::new();
@@ -292,6 +323,9 @@ proptest! {
             if index % 16 == 0 {
                 let target = targets[index / 16 % targets.len()];
                 gate.aim(target.map(|(encoding, spatial, temporal)| Layer { encoding, spatial, temporal }));
+                if leaves >> (index / 16 % 32) & 1 == 1 {
+                    gate.leave();
+                }
             }
             // What a packet is, its number decides: it is the same packet each time it comes.
             let mixed = (sequence + 1).wrapping_mul(seed | 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;

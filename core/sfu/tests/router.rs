@@ -344,6 +344,44 @@ fn layers_follow_the_budget_and_say_why() {
     );
 }
 
+/// Until the keyframe of less comes, a path of two thirds takes a little more than it carries; one of a quarter takes nothing.
+#[test]
+fn a_path_that_collapses_is_sent_nothing_of_what_it_had_and_a_better_one_goes_on() {
+    for (budget, stays) in [(300_000, true), (100_000, false)] {
+        let mut scene = Scene::new();
+        let face = scene.publish(ANN, Source::Camera, 3);
+        scene.subscribe(BOB, 0, 1, 10_000_000);
+        for (encoding, height) in [(0, 180), (1, 360), (2, 720)] {
+            scene.send(face, encoding, Some(height), 500);
+        }
+        // Nobody needs the smaller ones, and they are paused.
+        scene.pass(5000, |scene| {
+            (0..3).for_each(|encoding| scene.send(face, encoding, None, 960))
+        });
+        scene.pass(3000, |scene| scene.send(face, 2, None, 960));
+        scene.taken();
+        scene.router.set_budget(BOB, budget);
+        let outputs = scene.taken();
+        let (_, _, subscription) = scene.router.received_by(BOB).next().unwrap();
+        assert_eq!(
+            subscription.gate.current().is_some(),
+            stays,
+            "{budget} bits a second"
+        );
+        assert_eq!(outputs.contains(&Output::Left(BOB, 0)), !stays, "{outputs:?}");
+        let encoding = subscription.gate.waits_for().unwrap();
+        assert!(outputs.contains(&Output::Keyframe {
+            track: face,
+            encoding
+        }));
+        let needed = |output: &Output| match output {
+            Output::Needed { encodings, .. } => encodings >> encoding & 1 == 1,
+            Output::Keyframe { .. } | Output::Left(..) | Output::Slots(_) | Output::Speakers => false,
+        };
+        assert!(outputs.iter().any(needed), "{outputs:?}");
+    }
+}
+
 #[test]
 fn encodings_that_nobody_needs_may_be_paused_and_are_wanted_again_at_once() {
     let mut scene = Scene::new();

@@ -73,6 +73,11 @@ impl SubscribeLeg {
         });
     }
 
+    /// What waits for its turn in one place is of no use any more.
+    fn forget_waiting(&mut self, place: u8) {
+        self.pacer.retain(|waiting| waiting.place != place);
+    }
+
     /// The rate at which packets leave follows the estimate.
     pub(crate) fn follow_estimate(&mut self) {
         if let Some(plane) = self.out.plane_ref() {
@@ -194,8 +199,7 @@ impl Worker {
                         let current = subscription.gate.current();
                         if current.map(|layer| layer.encoding) != before.map(|layer| layer.encoding) {
                             // Decoding begins anew with this packet: what of the old encoding still waits is of no use.
-                            let place = subscription.slot;
-                            leg.pacer.retain(|waiting| waiting.place != place);
+                            leg.forget_waiting(subscription.slot);
                             before = current;
                         }
                         let paced = Paced {
@@ -220,6 +224,14 @@ impl Worker {
             if let Some(feed) = room.feeds.get_mut(&track) {
                 feed.pending = pending;
             }
+        }
+    }
+
+    /// What waits for its turn in one place of a member is of no use any more.
+    pub(crate) fn forget_waiting(&mut self, MemberId(member): MemberId, place: u8) {
+        let member = self.members.get_mut(member as u32);
+        if let Some(leg) = member.and_then(|member| member.subscribe.as_mut()) {
+            leg.forget_waiting(place);
         }
     }
 

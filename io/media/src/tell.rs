@@ -112,6 +112,7 @@ impl Worker {
             match output {
                 Output::Keyframe { track, encoding } => self.ask_for_keyframe(room, track, encoding),
                 Output::Needed { track, encodings } => self.tell_needed(room, track, encodings),
+                Output::Left(member, slot) => self.forget_waiting(member, slot),
                 Output::Slots(member) => self.tell_slots(room, member),
                 Output::Speakers => self.tell_speakers(room),
             }

@@ -1,5 +1,7 @@
-// A path that carries less, then more: the picture follows it. How fast, and how long it stood still, is said: what is asked for is
-// a larger picture within 10 s and no pause above 1 s, which a machine with much else to do cannot show.
+// A path that carries less, then more: the picture follows it, up within 10 s, and never stands still for more than 1 s. These are
+// promises about time, so time is judged, though machines have other things to do: by the browser's own stamps of each picture,
+// and with half a second to spare. What the publisher's encoder leaves out would count too, so its picture is one it can send.
+import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { launchChromium } from '../../../kit/lab/lib/chromium.mjs';
 import { startFar } from '../../../kit/lab/lib/far.mjs';
@@ -14,13 +16,15 @@ before(async () => {
 });
 after(async () => { await Promise.all([publisher?.close(), subscriber?.close()]); await far?.stop(); });
 
-/** A camera whose picture changes much, so that each encoding takes what it may. */
+/** A camera whose picture changes so much that each encoding takes what it may, and not so much that one leaves pictures out. */
 const publishNoise = () => {
   const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 }), picture = canvas.getContext('2d');
   setInterval(() => {
-    for (let n = 0; n < 20; n++) {
+    picture.fillStyle = 'gray';
+    picture.fillRect(0, 0, 1280, 720);
+    for (let n = 0; n < 300; n++) {
       picture.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
-      picture.fillRect(Math.random() * 1280, Math.random() * 720, 20 + Math.random() * 100, 20 + Math.random() * 60);
+      picture.fillRect(Math.random() * 1280, Math.random() * 720, 4, 4);
     }
   }, 66);
   T.room.publish(canvas.captureStream(15).getVideoTracks()[0], { source: 'camera' });
@@ -29,13 +33,20 @@ const publishNoise = () => {
 /** The longest time between two pictures since it was last asked, in seconds, and how many came. */
 const watch = (page, id) => page.evaluate((participant) => {
   const video = document.getElementById(`v-${participant}-camera`);
-  const seen = window.seen ??= { longest: 0, count: 0, last: performance.now() };
+  const seen = window.seen ??= { longest: 0, count: 0 };
   if (!window.watching) {
     window.watching = true;
-    const next = (time) => { seen.longest = Math.max(seen.longest, time - seen.last); seen.last = time; seen.count++; video.requestVideoFrameCallback(next); };
+    const next = (shown, { receiveTime: received, presentedFrames: number }) => {
+      const { last } = seen;
+      // As they came or as they were shown, whichever was the shorter; and none that the browser showed without a word.
+      if (last?.number === number - 1) seen.longest = Math.max(seen.longest, Math.min(shown - last.shown, received - last.received));
+      seen.last = { shown, received, number };
+      seen.count++;
+      video.requestVideoFrameCallback(next);
+    };
     video.requestVideoFrameCallback(next);
   }
-  const told = { longest: Math.max(seen.longest, performance.now() - seen.last) / 1000, count: seen.count };
+  const told = { longest: seen.longest / 1000, count: seen.count };
   Object.assign(seen, { longest: 0, count: 0 });
   return told;
 }, id);
@@ -64,7 +75,9 @@ test('a picture follows the bandwidth of its path down and up', async (t) => {
       note(count += seen.count);
       return count > 10;
     });
-    t.diagnostic(`${kbps} kbit/s: ${least} to ${most} lines after ${took.toFixed(1)} s, longest pause ${longest.toFixed(2)} s`);
+    const what = `${kbps} kbit/s: ${least} to ${most} lines after ${took.toFixed(1)} s, longest pause ${longest.toFixed(2)} s`;
+    t.diagnostic(what);
+    assert(took <= 10 && longest <= 1, what);
   };
   for (const [kbps, least, most] of [[300, 1, 180], [1000, 360, 360], [5000, 720, 720], [300, 1, 180], [5000, 720, 720]]) await settle(kbps, least, most);
 });
