@@ -53,7 +53,10 @@ impl Worker {
             Ask::Call { offer } => self.call(member, offer.as_deref()),
             Ask::View(view) => self.view(member, view),
             Ask::Hear(wish) => self.hear_as(member, wish),
-            Ask::Voice(wish) => self.sound_as(member, wish),
+            Ask::Voice(wish) => {
+                self.sound_as(member, wish);
+                self.spread_tracks(member);
+            }
             Ask::Plain(ask) => self.open_plain(member, &ask),
             Ask::Allow { track, to } => self.allow(member, track, to),
         }

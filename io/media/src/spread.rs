@@ -12,8 +12,8 @@ use trefoil_rtp::Codec;
 use trefoil_sfu::{MemberId, Source, TrackId, TrackInfo};
 
 use crate::{
-    MuteState, Rights, RoomKey, data::DataMessage, hearing::Hearing, member::Member, receive::members_of,
-    room::Feed, worker::Worker,
+    MuteState, Rights, RoomKey, VoiceWish, data::DataMessage, hearing::Hearing, member::Member,
+    receive::members_of, room::Feed, worker::Worker,
 };
 
 /// A track that is published elsewhere.
@@ -40,8 +40,12 @@ pub(crate) enum RoomWord {
     Entered { participant: u64, name: Arc<str> },
     /// And is gone.
     Left { participant: u64 },
-    /// What somebody publishes now, all of it.
-    Tracks { of: u64, tracks: Vec<FarTrack> },
+    /// What somebody publishes now, all of it, and how mixes should have it.
+    Tracks {
+        of: u64,
+        voice: VoiceWish,
+        tracks: Vec<FarTrack>,
+    },
     /// A sender report of a track.
     Report {
         track: TrackId,
@@ -139,6 +143,7 @@ impl Worker {
         });
         Some(RoomWord::Tracks {
             of: known.participant,
+            voice: known.hearing.voice,
             tracks: far.collect(),
         })
     }
@@ -185,8 +190,9 @@ impl Worker {
                     self.introduce(elsewhere, from);
                 }
             }
-            RoomWord::Tracks { of, tracks } => {
+            RoomWord::Tracks { of, voice, tracks } => {
                 if let Some(member) = self.far(key, of, from) {
+                    self.sound_as(member, voice);
                     self.set_far_tracks(room, member, &tracks);
                     self.tell_tracks(member);
                 }

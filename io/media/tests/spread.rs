@@ -11,6 +11,8 @@
 mod call;
 #[path = "media/forwarding.rs"]
 mod forwarding;
+#[path = "media/mixing.rs"]
+mod mixing;
 #[path = "media/world/mod.rs"]
 mod world;
 
