@@ -33,6 +33,7 @@ pub struct Relay {
     listening: Vec<SocketAddr>,
     listening_tls: Vec<SocketAddr>,
     tcp: bool,
+    in_kernel: bool,
     certificate: Option<Arc<Certificate>>,
     meters: Meters,
     orders: Arc<Orders>,
@@ -94,10 +95,12 @@ impl Relay {
         let ledger = Ledger::new(config.allocations_per_username, config.allocations)
             .with_rates(identity_rates(&config));
         let (ways, adopted) = ways(count)?;
+        let kernel = KernelPath::start(&config)?.map(Arc::new);
         let mut relay = Relay {
             listening,
             listening_tls,
             tcp: config.tcp,
+            in_kernel: kernel.is_some(),
             certificate,
             meters: Meters {
                 shards: Vec::new(),
@@ -111,7 +114,6 @@ impl Relay {
             adopted: AtomicUsize::new(0),
             threads: Vec::new(),
         };
-        let kernel = KernelPath::start(&config)?.map(Arc::new);
         let handovers = Handover::all(count).context("cannot open the sockets between shards")?;
         let shards = (0..count).zip(listeners).zip(handovers.into_iter().zip(adopted));
         for ((index, listeners), ways_in) in shards {
@@ -186,6 +188,12 @@ impl Relay {
     #[must_use]
     pub fn listening_tcp(&self) -> &[SocketAddr] {
         if self.tcp { &self.listening } else { &[] }
+    }
+
+    /// Whether the kernel relays channels: only if that is asked for, and the kernel allows it.
+    #[must_use]
+    pub fn relays_in_kernel(&self) -> bool {
+        self.in_kernel
     }
 
     /// Where the relay listens over TLS.
